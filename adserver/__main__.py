@@ -1,0 +1,5 @@
+"""`python -m adserver` → the command line."""
+
+from adserver.cli import main
+
+main()

@@ -1,0 +1,153 @@
+"""Settings → engines → routes: the one place where the parts meet, and where the loop between them is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from random import Random
+
+import structlog
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
+
+from adserver.clock import Clock, system_clock
+from adserver.demo.routes import routes as demo_routes
+from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.migrate import migrate
+from adserver.engines.sqlite_log import SqliteLog
+from adserver.engines.sqlite_report import SqliteReport
+from adserver.measurement.event import Windows
+from adserver.measurement.log import EventLog
+from adserver.measurement.report import Reports
+from adserver.measurement.token import FillIds, TokenKey
+from adserver.serving.edge import Edge
+from adserver.serving.live import build as build_live
+from adserver.serving.parts import Parts
+from adserver.serving.routes import routes as serving_routes
+from adserver.serving.visitor import country_lookup
+from adserver.settings import Settings
+from dashboards.routes import routes as report_routes
+
+_log = structlog.get_logger()
+
+
+class App:
+    """The whole server as one ASGI application. Open it with ASGI's lifespan, or with `running`."""
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock = system_clock, demo: bool = False, rng: Random | None = None
+    ) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._demo = demo
+        self._rng = rng or Random()
+        self._lifespan = Starlette(lifespan=lambda _: self.running())
+        self._edge: Edge | None = None
+        self._stored: Stored | None = None
+        self._catalog_problem: str | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection, or the server's start and end."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        assert self._edge, "the app is asked before it was opened: run its lifespan, or `async with app.running()`"
+        await self._edge(scope, receive, send)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything open inside, everything written and closed after."""
+        settings = self.settings
+        async with AsyncExitStack() as stack:
+            url = sqlite_url(settings.db)
+            catalog = await CatalogStore.open(url)
+            stack.push_async_callback(catalog.close)
+            await migrate(url, "events")
+            engine = SqliteLog(settings.db)
+            stack.callback(engine.close)
+            source = SqliteReport(settings.db)
+            stack.push_async_callback(source.close)
+            self._stored = await catalog.load()
+            log = EventLog(
+                engine, max_waiting=settings.max_events_waiting, flush_seconds=settings.request_flush_seconds
+            )
+            parts = self._parts(engine, log, self._stored)
+            reports = Reports(source, self._current, self._clock, settings.max_report_days)
+            self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports)))
+            log.start()
+            stack.push_async_callback(log.stop)
+            follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
+            stack.push_async_callback(_end, follower)
+            yield
+
+    def _parts(self, engine: SqliteLog, log: EventLog, stored: Stored) -> Parts:
+        settings = self.settings
+        return Parts(
+            settings=settings,
+            clock=self._clock,
+            log=log,
+            key=TokenKey(engine.secret()),
+            ids=FillIds(engine.node_number()),
+            live=build_live(stored, settings),
+            country_of=country_lookup(settings),
+            rng=self._rng,
+            windows=Windows(
+                view_ms=settings.impression_window_seconds * 1000,
+                click_ms=settings.click_window_seconds * 1000,
+                skew_ms=settings.clock_skew_seconds * 1000,
+            ),
+        )
+
+    def _routes(self, parts: Parts, reports: Reports) -> list[BaseRoute]:
+        routes = serving_routes(parts, lambda: self._catalog_problem)
+        routes += report_routes(reports, self.settings)
+        return routes + (demo_routes(self._clock) if self._demo else [])
+
+    def _current(self) -> Stored:
+        assert self._stored, "reports are asked for before the catalog was loaded"
+        return self._stored
+
+    async def _follow(self, catalog: CatalogStore, parts: Parts) -> None:
+        """Put each new catalog version in service. While there is trouble, the last good one goes on serving."""
+        while True:
+            await asyncio.sleep(self.settings.catalog_poll_seconds)
+            try:
+                if await catalog.version() != parts.live.version:
+                    stored = await catalog.load()
+                    parts.live = await asyncio.to_thread(build_live, stored, self.settings)
+                    self._stored = stored
+                    _log.info("catalog in service", version=stored.version)
+                self._catalog_problem = None
+            except Exception as error:
+                if self._catalog_problem is None:
+                    _log.exception("catalog not loaded; the last one goes on serving")
+                self._catalog_problem = f"the catalog cannot be loaded: {error}"
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def create() -> App:
+    """The application that `serve` and its workers run, from the environment alone."""
+    configure_logs()
+    return App(Settings())
+
+
+def configure_logs() -> None:
+    """One JSON object per line on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+    )

@@ -1,0 +1,46 @@
+"""A source of time → aware UTC datetimes, and the two cuts of time everything shares: fills' ms and buckets.
+
+Time is an argument on the lower floors; only the composition root chooses a clock, so that tests and the
+demo's history run on virtual time through the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+Clock = Callable[[], datetime]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Rollup width. 15 minutes, because days must be cut in Kathmandu (+05:45) as well as Delhi (+05:30).
+BUCKET_SECONDS = 900
+
+
+def system_clock() -> datetime:
+    """Now, aware, UTC."""
+    return datetime.now(UTC)
+
+
+def to_ms(at: datetime) -> int:
+    """Whole milliseconds since 1970 of an aware datetime, exact (no float in between)."""
+    return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+def from_ms(ms: int) -> datetime:
+    """Inverse of `to_ms`."""
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+def bucket_of_ms(ms: int) -> int:
+    """Quarter hours since 1970 in which a millisecond lies; buckets are half-open."""
+    return ms // (BUCKET_SECONDS * 1000)
+
+
+def bucket_of(at: datetime) -> int:
+    """Quarter hours since 1970 in which an aware datetime lies."""
+    return bucket_of_ms(to_ms(at))
+
+
+def bucket_start(bucket: int) -> datetime:
+    """First instant of a bucket, aware, UTC."""
+    return EPOCH + timedelta(seconds=bucket * BUCKET_SECONDS)

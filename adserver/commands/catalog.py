@@ -1,0 +1,160 @@
+"""Catalog files and the stored catalog, on the command line: check, plan, apply and export."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from adserver.catalog.check import warn
+from adserver.catalog.file import dump, load
+from adserver.catalog.model import Catalog
+from adserver.catalog.plan import Change, diff, render
+from adserver.clock import system_clock
+from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.errors import AdserverError
+from adserver.settings import Settings
+
+DEFAULT_DB: Path = Settings.model_fields["db"].default
+_STYLES = {"+": "green", "~": "yellow", "-": "red"}
+
+File = Annotated[Path, typer.Argument(help="Catalog file (TOML).")]
+Db = Annotated[Path, typer.Option(envvar="ADSERVER_DB", help="Database file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (check, plan, apply, export):
+        app.command()(command)
+
+
+def check(file: File) -> None:
+    """Say what is wrong with a catalog file, and change nothing."""
+    with _faults_on_stderr():
+        catalog = load(file)
+        _show_warnings(catalog, file)
+        item_count = sum(1 for _ in catalog.line_items())
+        typer.echo(f"{file}: no faults ({len(catalog.site)} sites, {item_count} line items)")
+
+
+def plan(file: File, db: Db = DEFAULT_DB) -> None:
+    """Show what applying a catalog file would change, and change nothing."""
+    with _faults_on_stderr():
+        catalog = load(file)
+        _show_warnings(catalog, file)
+        # Looking must not create a database.
+        stored = asyncio.run(_load(db)).catalog if db.exists() else Catalog()
+        changes = diff(stored, catalog)
+        _show(changes)
+        typer.echo(_summary(changes, ("to add", "to change", "to move", "to remove")) or "Nothing to change.")
+
+
+def apply(
+    file: File,
+    db: Db = DEFAULT_DB,
+    author: Annotated[str, typer.Option(help="Who is named in the history.")] = "",
+    note: Annotated[str, typer.Option(help="Why, for the history.")] = "",
+) -> None:
+    """Make a catalog file the stored catalog. All of it is applied, or, with any fault, nothing."""
+    with _faults_on_stderr():
+        catalog = load(file)
+        _show_warnings(catalog, file)
+        changes, version = asyncio.run(_apply(db, catalog, author or _user(), note))
+        summary = _summary(changes, ("added", "changed", "moved", "removed"))
+        typer.echo(f"Version {version}: {summary or 'nothing to change.'}")
+
+
+def export(
+    db: Db = DEFAULT_DB,
+    out: Annotated[Path | None, typer.Option(help="File to write, instead of standard output.")] = None,
+) -> None:
+    """Write the stored catalog as a catalog file."""
+    with _faults_on_stderr():
+        if not db.exists():
+            raise AdserverError(f"{db}: there is no such database")
+        text = dump(asyncio.run(_load(db)).catalog)
+        if out is None:
+            sys.stdout.write(text)
+        else:
+            _replace(out, text)
+
+
+@contextmanager
+def _faults_on_stderr() -> Iterator[None]:
+    try:
+        yield
+    except AdserverError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+
+async def _load(db: Path) -> Stored:
+    store = await CatalogStore.open(sqlite_url(db))
+    try:
+        return await store.load()
+    finally:
+        await store.close()
+
+
+async def _apply(db: Path, catalog: Catalog, author: str, note: str) -> tuple[tuple[Change, ...], int]:
+    store = await CatalogStore.open(sqlite_url(db))
+    try:
+        return await store.apply(catalog, author=author, at=system_clock(), note=note)
+    finally:
+        await store.close()
+
+
+def _show_warnings(catalog: Catalog, file: Path) -> None:
+    for warning in warn(catalog, str(file), system_clock()):
+        typer.echo(f"warning: {warning}", err=True)
+
+
+def _show(changes: tuple[Change, ...]) -> None:
+    console = Console(highlight=False)
+    for change in changes:
+        lines = render(change)
+        console.print(Text(lines, style=_STYLES[lines[0]]), soft_wrap=True)
+
+
+def _summary(changes: tuple[Change, ...], words: tuple[str, str, str, str]) -> str:
+    """`"2 to add, 1 to change, 0 to remove."`; moves are named only when there are any; empty: no change."""
+    counts = [sum(change.action == action for change in changes) for action in _ACTIONS]
+    named = [
+        f"{count} {word}"
+        for action, count, word in zip(_ACTIONS, counts, words, strict=True)
+        if count or action != "move"
+    ]
+    return f"{', '.join(named)}." if changes else ""
+
+
+_ACTIONS = ("add", "change", "move", "remove")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all: what was there stays until the new text is on disk."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with draft.open("x", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise AdserverError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,140 @@
+"""`adserver import FILE` and `adserver rebuild`: files and the log → the log and its rollups."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adserver.catalog.adopt import adopt, new_site as site_of
+from adserver.catalog.model import Catalog, Site
+from adserver.clock import system_clock, to_ms
+from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.migrate import migrate
+from adserver.engines.sqlite_log import Rebuilt, SqliteLog
+from adserver.errors import Fault, InvalidInput
+from adserver.measurement.history import History, batches, prices, read_history
+from adserver.measurement.token import FillIds
+from adserver.settings import load_settings
+
+Db = Annotated[Path | None, typer.Option("--db", help="SQLite file (ADSERVER_DB).", show_default=False)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    app.command("import")(import_)
+    app.command()(rebuild)
+
+
+def rebuild(db: Db = None) -> None:
+    """Recompute the rollups from the log, and say whether they were equal to it."""
+    rebuilt = asyncio.run(_rebuild(load_settings(db=db).db))
+    if rebuilt.equal:
+        typer.echo(f"equal: the rollups are the fold of {rebuilt.event_count} events")
+        return
+    typer.echo(
+        f"not equal: {rebuilt.wrong_rollup_count + rebuilt.wrong_marked_count} rows of the rollups differed "
+        f"from {rebuilt.event_count} events and are put right",
+        err=True,
+    )
+    raise typer.Exit(1)
+
+
+async def _rebuild(db: Path) -> Rebuilt:
+    await migrate(sqlite_url(_existing(db)), "events")
+    log = SqliteLog(db)
+    try:
+        return log.rebuild()
+    finally:
+        log.close()
+
+
+def _existing(db: Path) -> Path:
+    if not db.is_file():
+        raise InvalidInput.one(str(db), "--db", "there is no such file")
+    return db
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV with columns at,slot,creative,type; may be gzipped.")],
+    db: Db = None,
+    site: Annotated[str | None, typer.Option(help="Site of the slots; not needed when there is one.")] = None,
+    create: Annotated[bool, typer.Option("--create", help="Make what the catalog lacks.")] = False,
+    timezone: Annotated[str, typer.Option(help="Of a site made by --create.")] = "UTC",
+    currency: Annotated[str, typer.Option(help="Of a site made by --create.")] = "USD",
+    domain: Annotated[str, typer.Option(help="Of a site made by --create.")] = "localhost",
+) -> None:
+    """Take an event history from another ad server into the log: all of it, or nothing."""
+    history = read_history(file)
+    path = load_settings(db=db).db
+    new_site = {"name": site, "timezone": timezone, "currency": currency, "domain": domain}
+    count = asyncio.run(_import(history, path, site, new_site if create else None))
+    if count is None:
+        typer.echo(f"{file}: was imported before; nothing was changed")
+    else:
+        typer.echo(f"{file}: imported {count} events")
+
+
+async def _import(
+    history: History, db: Path, site_name: str | None, new_site: dict[str, str | None] | None
+) -> int | None:
+    url = sqlite_url(db)
+    catalog = await CatalogStore.open(url)
+    try:
+        await migrate(url, "events")
+        stored = await catalog.load()
+        site = _site(stored.catalog, site_name, new_site)
+        log = SqliteLog(db)
+        try:
+            if log.was_imported(history.digest):
+                return None
+            _refuse_unknown(history, stored, site, create=new_site is not None)
+            if new_site is not None:
+                grown = adopt(stored.catalog, site, sorted(history.slots), sorted(history.creatives))
+                note = f"import of {history.file}"
+                await catalog.apply(grown, author="import", at=system_clock(), note=note)
+                stored = await catalog.load()
+            return log.import_history(
+                history.digest,
+                history.file,
+                to_ms(system_clock()),
+                batches(
+                    history,
+                    FillIds(log.node_number()),
+                    {name: stored.ids["slot", site.name, name] for name in history.slots},
+                    {name: stored.ids["creative", name] for name in history.creatives},
+                    prices(stored.catalog),
+                ),
+            )
+        finally:
+            log.close()
+    finally:
+        await catalog.close()
+
+
+def _site(catalog: Catalog, name: str | None, new_site: dict[str, str | None] | None) -> Site:
+    """The site that the history belongs to: the one named, the only one, or a new one."""
+    sites = {site.name: site for site in catalog.site}
+    if name in sites:
+        return sites[name]
+    if name is None and len(sites) == 1:
+        return next(iter(sites.values()))
+    if name is not None and new_site is not None:
+        return site_of(new_site)
+    known = ", ".join(sites) or "none yet; name one and give --create"
+    raise InvalidInput.one(
+        "", "--site", f"{name!r} is not a site of the catalog" if name else f"is needed ({known})"
+    )
+
+
+def _refuse_unknown(history: History, stored: Stored, site: Site, *, create: bool) -> None:
+    """Everything that the file names and the catalog lacks, at once, unless it is to be made."""
+    slots = {slot.name for slot in site.slot}
+    creatives = set(prices(stored.catalog))
+    unknown = [("slot", name) for name in sorted(history.slots - slots)]
+    unknown += [("creative", name) for name in sorted(history.creatives - creatives)]
+    if unknown and not create:
+        hint = "is not in the catalog (--create makes it)"
+        raise InvalidInput([Fault(history.file, f"{kind} {name!r}", hint) for kind, name in unknown])

@@ -1,0 +1,85 @@
+"""A page request → the facts that a decision looks at, and the words in which the decision answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from adserver.catalog.model import Creative, LineItem, PriceModel
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One slot that a page wants filled. `sizes` None: any that the slot offers; `width`: room, in px."""
+
+    slot: str
+    sizes: tuple[str, ...] | None = None
+    width: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known about one page request. None is 'unknown', which never passes a list of wanted values."""
+
+    site: str
+    section: str | None = None
+    topics: Sequence[str] = ()
+    values: Mapping[str, str | Sequence[str]] | None = None
+    country: str | None = None
+    device: str | None = None
+
+
+class Reason(StrEnum):
+    """Why a slot stays empty."""
+
+    NO_ELIGIBLE = "no_eligible"
+    """No line item that is in flight passes its targeting here."""
+    BELOW_FLOOR = "below_floor"
+    """Line items pass, but none pays the slot's floor price."""
+    TOPIC_EXCLUDED = "topic_excluded"
+    """Line items pass, but none opted in to the page's sensitive topic."""
+    NO_SIZE = "no_size"
+    """None of the sizes that the page can show is offered by the slot."""
+    REPEATED = "repeated"
+    """Every line item that passes is on the page already."""
+    UNKNOWN_SITE = "unknown_site"
+    UNKNOWN_SLOT = "unknown_slot"
+    TOO_MANY_SLOTS = "too_many_slots"
+    ERROR = "error"
+    """A fault of ours; logged and counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One creative of one line item, with the ids under which it is counted."""
+
+    item: LineItem
+    creative: Creative
+    item_id: int
+    creative_id: int
+    model: PriceModel | None
+    price_micros: int
+    """What one billable event earns, in micros."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A slot and what is to be drawn in it."""
+
+    slot: str
+    slot_id: int
+    label: str
+    choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class NoFill:
+    """A slot that stays empty, and why. `slot_id` is None when the catalog does not know the slot."""
+
+    slot: str
+    slot_id: int | None
+    reason: Reason
+
+
+Decision = Fill | NoFill

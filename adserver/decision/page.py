@@ -1,0 +1,224 @@
+"""Index, context, instant and luck → one decision for each slot of a page.
+
+First version: tiers strictly in order. A sponsorship takes its share of voice, guaranteed line items are
+drawn in proportion to what they have to deliver a day, `price` and `network` go to the highest eCPM, house
+ads fill what is left. No line item stands twice on a page. Pacing, caps and the page as a whole are to come.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import accumulate
+from random import Random
+
+from adserver.catalog.model import LineItem, Tier
+from adserver.clock import to_ms
+from adserver.decision.context import Ask, Choice, Context, Decision, Fill, NoFill, Reason
+from adserver.decision.index import Index, IndexedSite, IndexedSlot, PageKey
+
+_DAY_SECONDS = 86_400
+#: How often a draw that hit a line item already on the page is repeated before the rest are listed.
+_REDRAWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Lottery:
+    """Line items by position, and the running sums of their weights."""
+
+    positions: Sequence[int]
+    edges: Sequence[float]
+
+    def draw(self, point: float) -> int | None:
+        """The position whose half-open interval holds a point; None beyond the last."""
+        i = bisect_right(self.edges, point)
+        return self.positions[i] if i < len(self.positions) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The line items eligible for one slot of pages with the same facts, ready to choose from."""
+
+    eligible: int
+    sponsors: Lottery
+    guaranteed: Lottery
+    sizes: tuple[str, ...]
+
+
+class Decider:
+    """Decides pages against one index, and remembers the candidates of facts that it has met.
+
+    What is remembered only saves work: the same index, context, instant and `rng` always give the same page.
+    """
+
+    def __init__(self, index: Index, *, max_memo: int) -> None:
+        self.index = index
+        self._max_memo = max_memo
+        self._flight = -1
+        self._memo: dict[tuple[PageKey, int, str, tuple[str, ...]], Candidates] = {}
+        self._choices: dict[tuple[int, tuple[str, ...]], tuple[Lottery, Sequence[Choice]]] = {}
+
+    def decide(
+        self, context: Context, asks: Sequence[Ask], now: datetime, rng: Random
+    ) -> tuple[Decision, ...]:
+        """One decision for each slot asked for, in the order asked.
+
+        Facts that no line item tells apart change nothing.
+        """
+        site = self.index.sites.get(context.site)
+        if site is None:
+            return tuple(NoFill(ask.slot, None, Reason.UNKNOWN_SITE) for ask in asks)
+        now_ms = to_ms(now)
+        flight = self.index.flights.segment(now_ms)
+        if flight != self._flight or len(self._memo) > self._max_memo:
+            self._memo.clear()
+            self._flight = flight
+        hours = self.index.hours.segment(site.zone, now_ms)
+        key = self.index.page_key(context)
+        used = 0
+        decisions: list[Decision] = []
+        for ask in asks:
+            slot = site.slots.get(ask.slot)
+            if slot is None:
+                decisions.append(NoFill(ask.slot, None, Reason.UNKNOWN_SLOT))
+                continue
+            decision, position = self._fill(site, slot, key, hours, ask, used, rng)
+            used |= 1 << position if position is not None else 0
+            decisions.append(decision)
+        return tuple(decisions)
+
+    def _fill(
+        self, site: IndexedSite, slot: IndexedSlot, key: PageKey, hours: int, ask: Ask, used: int, rng: Random
+    ) -> tuple[Decision, int | None]:
+        sizes = offered_sizes(slot, ask)
+        if not sizes:
+            return NoFill(slot.slot.name, slot.id, Reason.NO_SIZE), None
+        memo_key = (key, hours, slot.slot.name, sizes)
+        candidates = self._memo.get(memo_key)
+        if candidates is None:
+            candidates = self._memo[memo_key] = self._candidates(slot, key, hours, sizes)
+        position = self._choose(candidates, used, rng)
+        if position is None:
+            reason = self._why_empty(slot, key, hours, candidates)
+            return NoFill(slot.slot.name, slot.id, reason), None
+        choice = self._creative(position, sizes, rng)
+        return Fill(slot.slot.name, slot.id, slot.slot.label, choice), position
+
+    def _candidates(self, slot: IndexedSlot, key: PageKey, hours: int, sizes: tuple[str, ...]) -> Candidates:
+        index = self.index
+        eligible = self._passing(slot, key, hours, sizes) & slot.paying & ~index.sensitive_to(key)
+        sponsors = list(positions_of(eligible & index.tiers[Tier.SPONSORSHIP]))
+        shares = [index.items[i].share or 0.0 for i in sponsors]
+        guaranteed = list(positions_of(eligible & index.tiers[Tier.GUARANTEED]))
+        weights = [daily_goal(index.items[i]) for i in guaranteed]
+        return Candidates(eligible, _lottery(sponsors, shares), _lottery(guaranteed, weights), sizes)
+
+    def _passing(self, slot: IndexedSlot, key: PageKey, hours: int, sizes: tuple[str, ...]) -> int:
+        """Who passes targeting, dates, hours and sizes; floors and sensitive topics apart."""
+        fitting = 0
+        for size in sizes:
+            fitting |= slot.fitting[size]
+        index = self.index
+        return fitting & index.targeted(key) & index.flights.live(self._flight) & index.hours.admitted(hours)
+
+    def _why_empty(self, slot: IndexedSlot, key: PageKey, hours: int, candidates: Candidates) -> Reason:
+        if candidates.eligible:
+            return Reason.REPEATED
+        passing = self._passing(slot, key, hours, candidates.sizes)
+        if not passing:
+            return Reason.NO_ELIGIBLE
+        return Reason.BELOW_FLOOR if not passing & slot.paying else Reason.TOPIC_EXCLUDED
+
+    def _choose(self, candidates: Candidates, used: int, rng: Random) -> int | None:
+        """The line item, by position, that gets the slot."""
+        if candidates.sponsors.positions:
+            # Shares are of all requests: beyond their sum, or with the sponsor on the page, others go.
+            total = max(1.0, candidates.sponsors.edges[-1])
+            sponsor = candidates.sponsors.draw(rng.random() * total)
+            if sponsor is not None and not used >> sponsor & 1:
+                return sponsor
+        if candidates.guaranteed.positions:
+            position = _draw_unused(candidates.guaranteed, used, rng)
+            if position is not None:
+                return position
+        index = self.index
+        free = candidates.eligible & ~used
+        for tier in (Tier.PRICE, Tier.NETWORK, Tier.HOUSE):
+            bits = free & index.tiers[tier]
+            if bits:
+                best = (bits & -bits).bit_length() - 1
+                return pick_bit(bits & index.peers[tier, index.ecpms[best]], rng)
+        return None
+
+    def _creative(self, position: int, sizes: tuple[str, ...], rng: Random) -> Choice:
+        """One of the line item's creatives that fit, in proportion to their weights."""
+        known = self._choices.get((position, sizes))
+        if known is None:
+            if len(self._choices) > self._max_memo:
+                self._choices.clear()
+            fits = [choice for choice in self.index.choices[position] if choice.creative.size in sizes]
+            lottery = _lottery(range(len(fits)), [choice.creative.weight for choice in fits])
+            known = self._choices[position, sizes] = (lottery, fits)
+        lottery, fitting = known
+        drawn = lottery.draw(rng.random() * lottery.edges[-1]) if len(fitting) > 1 else 0
+        return fitting[-1 if drawn is None else drawn]
+
+
+def offered_sizes(slot: IndexedSlot, ask: Ask) -> tuple[str, ...]:
+    """The slot's sizes that the page can show, in the slot's order."""
+    sizes = slot.slot.sizes
+    if ask.sizes is not None:
+        sizes = tuple(size for size in sizes if size in ask.sizes)
+    if ask.width is not None:
+        sizes = tuple(size for size in sizes if int(size.partition("x")[0]) <= ask.width)
+    return sizes
+
+
+def daily_goal(item: LineItem) -> float:
+    """What a guaranteed line item has to deliver per day of its flight, on average."""
+    assert item.goal and item.start and item.end, (
+        "the model requires goal, start and end of a guaranteed line item"
+    )
+    goal = item.goal.impressions or item.goal.viewables or item.goal.clicks or 0
+    return goal * _DAY_SECONDS / (item.end - item.start).total_seconds()
+
+
+def positions_of(bits: int) -> Sequence[int]:
+    """Positions of the set bits, ascending. By way of text, which is linear in the bitmap's length."""
+    return [i for i, digit in enumerate(bin(bits)[:1:-1]) if digit == "1"]
+
+
+def pick_bit(bits: int, rng: Random) -> int:
+    """The position of one set bit, each as likely; there must be one."""
+    count = bits.bit_count()
+    if count == 1:
+        return bits.bit_length() - 1
+    return positions_of(bits)[int(rng.random() * count)]
+
+
+def _lottery(positions: Sequence[int], weights: Sequence[float]) -> Lottery:
+    return Lottery(tuple(positions), tuple(accumulate(weights)))
+
+
+def _draw_unused(lottery: Lottery, used: int, rng: Random) -> int | None:
+    """A draw in proportion to weights among the line items that are not on the page yet.
+
+    Drawing again until one is free gives exactly that proportion; the list is cut only where this takes long.
+    """
+    for _ in range(_REDRAWS):
+        position = lottery.draw(rng.random() * lottery.edges[-1])
+        if position is not None and not used >> position & 1:
+            return position
+    starts = (0.0, *lottery.edges[:-1])
+    free = [
+        (position, edge - start)
+        for position, start, edge in zip(lottery.positions, starts, lottery.edges, strict=True)
+        if not used >> position & 1
+    ]
+    if not free:
+        return None
+    rest = _lottery([position for position, _ in free], [weight for _, weight in free])
+    drawn = rest.draw(rng.random() * rest.edges[-1])
+    return free[-1][0] if drawn is None else drawn

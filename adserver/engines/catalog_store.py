@@ -1,0 +1,272 @@
+"""Catalog ⇄ SQL: the current catalog, every earlier version of it, and ids that outlive its objects.
+
+What is removed from the catalog is archived, never deleted: events and reports go on pointing at its id, late
+clicks still find their URL, and an object that comes back under its name is the same object as before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from adserver.catalog.check import check
+from adserver.catalog.faults import validation_faults
+from adserver.catalog.model import Catalog
+from adserver.catalog.plan import Change, Entry, Path, assemble, diff_entries, flatten, nest
+from adserver.clock import to_ms
+from adserver.engines.migrate import migrate_engine
+from adserver.engines.sql import create_engine, reading, sqlite_url, writing
+from adserver.errors import Fault, InvalidInput
+
+__all__ = ["CatalogStore", "Stored", "sqlite_url"]
+
+METADATA = sa.MetaData()
+VERSION = sa.Table(
+    "catalog_version",
+    METADATA,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+)
+IDENTITY = sa.Table(
+    "catalog_identity",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+OBJECT = sa.Table(
+    "catalog_object",
+    METADATA,
+    sa.Column("id", sa.Integer, sa.ForeignKey("catalog_identity.id"), primary_key=True),
+    sa.Column("from_version", sa.Integer, sa.ForeignKey("catalog_version.version"), primary_key=True),
+    sa.Column("to_version", sa.Integer, sa.ForeignKey("catalog_version.version")),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("parent", sa.Integer, sa.ForeignKey("catalog_identity.id")),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Index("catalog_object_current", "to_version"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of the catalog, with what is known of objects that are no longer in it (archived).
+
+    Objects are known from the version that added them on; ids are never used twice.
+    """
+
+    #: 0 when nothing has been applied yet.
+    version: int
+    catalog: Catalog
+    #: Every object ever known, archived ones included.
+    ids: Mapping[Path, int]
+    #: Creative id → its last click URL, archived creatives included; creatives without one are left out.
+    clicks: Mapping[int, str]
+    #: Archived objects and their last body, so that reports still know a site's currency and time zone.
+    archived: Mapping[Path, Mapping[str, Any]]
+
+
+class CatalogStore:
+    """The catalog in one database. Safe for any number of processes; writers wait for each other."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @classmethod
+    async def open(cls, url: str) -> CatalogStore:
+        """Connect and migrate. Raises AdserverError when newer code has migrated it."""
+        engine = create_engine(url)
+        try:
+            await migrate_engine(engine, "catalog")
+        except BaseException:
+            await engine.dispose()
+            raise
+        return cls(engine)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+    async def version(self) -> int:
+        """The current version; 0 before the first apply. One look-up, cheap enough to poll."""
+        async with reading(self._engine) as connection:
+            return await _version(connection)
+
+    async def load(self, version: int | None = None) -> Stored:
+        """The catalog as it is, or as it was at an earlier version.
+
+        Raises InvalidInput when there is no such version, or when a stored object is no longer allowed.
+        """
+        async with reading(self._engine) as connection:
+            current = await _version(connection)
+            wanted = current if version is None else version
+            if not 0 <= wanted <= current:
+                raise InvalidInput([Fault("", "version", f"{wanted} is not between 0 and {current}")])
+            rows = await _rows_at(connection, wanted)
+            clicks = await _clicks_at(connection, rows, wanted)
+        return _stored(wanted, rows, clicks)
+
+    async def apply(
+        self, catalog: Catalog, *, author: str, at: datetime, note: str = ""
+    ) -> tuple[tuple[Change, ...], int]:
+        """Make the given catalog the whole truth → (what changed, version afterwards).
+
+        What is absent from it is archived. When nothing changes there is no new version. Raises InvalidInput
+        when the catalog has faults; on any error nothing is changed.
+        """
+        faults = check(catalog, file="catalog")
+        if faults:
+            raise InvalidInput(faults)
+        new = flatten(catalog)
+        async with writing(self._engine) as connection:
+            version = await _version(connection)
+            rows = await _rows_at(connection, version)
+            ids = {row.path: row.id for row in rows}
+            old = {row.path: row.entry for row in rows if row.current}
+            changes = diff_entries(old, new)
+            if not changes:
+                return (), version
+            version += 1
+            await connection.execute(
+                sa.insert(VERSION), {"version": version, "at_ms": to_ms(at), "author": author, "note": note}
+            )
+            ids |= await _new_identities(connection, [path for path in new if path not in ids])
+            ended = [path for path, entry in old.items() if new.get(path) != entry]
+            await _end(connection, [ids[path] for path in ended], version)
+            begun = {path: entry for path, entry in new.items() if old.get(path) != entry}
+            await _begin(connection, begun, ids, version)
+        return changes, version
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """The last known state of one object at some version."""
+
+    id: int
+    path: Path
+    entry: Entry
+    current: bool
+
+
+async def _version(connection: AsyncConnection) -> int:
+    found = await connection.scalar(sa.select(sa.func.max(VERSION.c.version)))
+    return found or 0
+
+
+async def _rows_at(connection: AsyncConnection, version: int) -> list[_Row]:
+    """Every object known at a version, archived ones too, in the order of their ids."""
+    later = OBJECT.alias()
+    superseded = (
+        sa.select(later.c.id)
+        .where(
+            later.c.id == OBJECT.c.id,
+            later.c.from_version > OBJECT.c.from_version,
+            later.c.from_version <= version,
+        )
+        .exists()
+    )
+    query = (
+        sa.select(OBJECT, IDENTITY.c.path)
+        .join(IDENTITY, IDENTITY.c.id == OBJECT.c.id)
+        .where(OBJECT.c.from_version <= version, ~superseded)
+        .order_by(OBJECT.c.id)
+    )
+    found = (await connection.execute(query)).all()
+    paths: dict[int, Path] = {row.id: tuple(row.path.split("/")) for row in found}
+    return [
+        _Row(
+            row.id,
+            paths[row.id],
+            Entry(paths[row.parent] if row.parent is not None else None, row.position, json.loads(row.body)),
+            row.to_version is None or row.to_version > version,
+        )
+        for row in found
+    ]
+
+
+async def _clicks_at(connection: AsyncConnection, rows: list[_Row], version: int) -> dict[int, str]:
+    """Creative id → the last click URL that it had up to a version, also when its body has none any more."""
+    creatives = [row for row in rows if row.path[0] == "creative"]
+    clicks: dict[int, str] = {
+        row.id: row.entry.body["click"] for row in creatives if "click" in row.entry.body
+    }
+    bare = {row.id for row in creatives} - clicks.keys()
+    if not bare:
+        return clicks
+    earlier = (
+        sa.select(OBJECT.c.id, OBJECT.c.body)
+        .join(IDENTITY, IDENTITY.c.id == OBJECT.c.id)
+        .where(IDENTITY.c.kind == "creative", OBJECT.c.to_version <= version)
+        .order_by(OBJECT.c.from_version)
+    )
+    for row in await connection.execute(earlier):
+        body = json.loads(row.body)
+        if row.id in bare and "click" in body:
+            clicks[row.id] = body["click"]
+    return clicks
+
+
+def _stored(version: int, rows: list[_Row], clicks: dict[int, str]) -> Stored:
+    entries = {row.path: row.entry for row in rows if row.current}
+    try:
+        catalog = assemble(entries)
+    except ValidationError as error:
+        raise InvalidInput(validation_faults(nest(entries), error, f"stored catalog {version}")) from error
+    return Stored(
+        version=version,
+        catalog=catalog,
+        ids=MappingProxyType({row.path: row.id for row in rows}),
+        clicks=MappingProxyType(clicks),
+        archived=MappingProxyType({row.path: row.entry.body for row in rows if not row.current}),
+    )
+
+
+async def _new_identities(connection: AsyncConnection, paths: list[Path]) -> dict[Path, int]:
+    """Give each path an id, rising in the given order."""
+    ids = {}
+    for path in paths:
+        text = "/".join(path)
+        inserted = await connection.execute(sa.insert(IDENTITY), {"kind": path[0], "path": text})
+        assert inserted.inserted_primary_key is not None, "an identity was inserted without an id"
+        ids[path] = inserted.inserted_primary_key.id
+    return ids
+
+
+async def _end(connection: AsyncConnection, ids: list[int], version: int) -> None:
+    if ids:
+        statement = (
+            sa.update(OBJECT)
+            .where(OBJECT.c.id == sa.bindparam("ended_id"), OBJECT.c.to_version.is_(None))
+            .values(to_version=version)
+        )
+        await connection.execute(statement, [{"ended_id": ended_id} for ended_id in ids])
+
+
+async def _begin(
+    connection: AsyncConnection, entries: Mapping[Path, Entry], ids: Mapping[Path, int], version: int
+) -> None:
+    if entries:
+        await connection.execute(
+            sa.insert(OBJECT),
+            [
+                {
+                    "id": ids[path],
+                    "from_version": version,
+                    "to_version": None,
+                    "position": entry.position,
+                    "parent": ids[entry.parent] if entry.parent else None,
+                    "body": json.dumps(entry.body, ensure_ascii=False),
+                }
+                for path, entry in entries.items()
+            ],
+        )

@@ -1,0 +1,102 @@
+"""A database URL → an SQLAlchemy engine whose transactions are real ones and whose commits are durable.
+
+Python's SQLite driver begins transactions late and takes locks in the middle of them. Here every transaction
+says itself how it begins, and one that will write takes the write lock first, so that two processes wait for
+each other instead of failing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiosqlite
+from sqlalchemy import URL, AdaptedConnection, Connection, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from adserver.errors import StorageFailed
+
+#: How long one writer waits for another, in milliseconds.
+BUSY_TIMEOUT_MS = 10_000
+_WAL_RETRY_SECONDS = 0.02
+
+
+def sqlite_url(path: Path) -> str:
+    """Path of an SQLite file → its URL; the file need not exist yet."""
+    return URL.create("sqlite+aiosqlite", database=str(path)).render_as_string(hide_password=False)
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """An engine for a URL such as `sqlite+aiosqlite:///adserver.db`. The caller disposes of it."""
+    engine = create_async_engine(url)
+    if make_url(url).get_backend_name() == "sqlite":
+        event.listen(engine.sync_engine, "connect", _sqlite_connected)
+        event.listen(engine.sync_engine, "begin", _sqlite_begins)
+    return engine
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction that sees one state of the database throughout. Raises StorageFailed."""
+    async with _transaction(engine, writes=False) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A transaction that waits for other writers first, commits at the end and rolls back on any error.
+
+    Raises StorageFailed.
+    """
+    async with _transaction(engine, writes=True) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def _transaction(engine: AsyncEngine, *, writes: bool) -> AsyncIterator[AsyncConnection]:
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(writes=writes)
+            async with connection.begin():
+                yield connection
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        cause = getattr(error, "orig", None) or error
+        raise StorageFailed(f"{engine.url.render_as_string()}: {cause}") from error
+
+
+def _sqlite_connected(connection: AdaptedConnection, _record: object) -> None:
+    connection.run_async(_set_pragmas)
+
+
+async def _set_pragmas(connection: aiosqlite.Connection) -> None:
+    # None: the driver never begins a transaction on its own; `_sqlite_begins` does.
+    connection.isolation_level = None
+    await connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    await _switch_to_wal(connection)
+    await connection.execute("PRAGMA synchronous=FULL")
+    await connection.execute("PRAGMA foreign_keys=ON")
+
+
+async def _switch_to_wal(connection: aiosqlite.Connection) -> None:
+    """WAL lets readers go on while one writes. SQLite refuses the switch of a new file at once, whatever the
+    busy timeout, while another connection switches it too; so this waits and asks again.
+    """
+    give_up_at = asyncio.get_running_loop().time() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            await connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not busy or asyncio.get_running_loop().time() > give_up_at:
+                raise
+            await asyncio.sleep(_WAL_RETRY_SECONDS)
+
+
+def _sqlite_begins(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

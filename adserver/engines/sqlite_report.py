@@ -1,0 +1,109 @@
+"""The rollups in SQLite → sums per day and slot; all SQL of the reports, on a connection that cannot write.
+
+One statement reads events and requests together, so that every number of a report is of one instant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import aiosqlite
+
+from adserver.clock import BUCKET_SECONDS
+from adserver.errors import StorageFailed
+
+BUSY_TIMEOUT_MS = 5_000
+
+# CROSS JOIN keeps the days outside, so that each is one range of the primary key (bucket, …).
+SUMS = """
+WITH cut(n, lo, hi) AS (
+    SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:cuts)
+)
+SELECT n, slot, NULL AS outcome, 0 AS request_count, sum(impression_count), sum(measurable_count),
+       sum(viewable_count), sum(click_count), sum(revenue_micros)
+FROM cut CROSS JOIN rollup ON bucket >= lo AND bucket < hi
+WHERE slot IN (SELECT value FROM json_each(:slots))
+GROUP BY n, slot
+UNION ALL
+SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0
+FROM cut CROSS JOIN request_rollup ON bucket >= lo AND bucket < hi
+WHERE slot IN (SELECT value FROM json_each(:slots))
+GROUP BY n, slot, outcome
+"""
+
+# Fill ids rise with time, so the end of the log is read, not all of it. A site that is silent while others
+# are busy is not found there; its newest bucket then says when, 15 minutes too early at most.
+LAST_EVENT = """
+WITH wanted(slot) AS (SELECT value FROM json_each(:slots)),
+newest(at_ms, slot) AS (SELECT at_ms, slot FROM event ORDER BY fill DESC LIMIT 1000)
+SELECT coalesce(
+    (SELECT max(at_ms) FROM newest WHERE slot IN wanted),
+    (SELECT bucket * :bucket_ms FROM rollup WHERE slot IN wanted ORDER BY bucket DESC LIMIT 1))
+"""
+
+
+class Sums(NamedTuple):
+    """One range × slot: its valid events (`outcome` None), or how often its requests ended in one outcome.
+
+    `cut` is the position of the range in what was asked. An outcome is `filled` or the reason of a `NoFill`.
+    """
+
+    cut: int
+    slot: int
+    outcome: str | None
+    request_count: int
+    impression_count: int
+    measurable_count: int
+    viewable_count: int
+    click_count: int
+    revenue_micros: int
+
+
+class SqliteReport:
+    """Reads the rollups of one database file, opened at the first question; raises StorageFailed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opening = asyncio.Lock()
+        self._connection: aiosqlite.Connection | None = None
+
+    async def sums(self, cuts: Sequence[tuple[int, int]], slots: Sequence[int]) -> list[Sums]:
+        """Half-open ranges of buckets × slots → their sums; a pair without any traffic has no row."""
+        asked = {"cuts": json.dumps(cuts), "slots": json.dumps(slots)}
+        return [Sums(*row) for row in await self._rows(SUMS, asked)]
+
+    async def last_event_ms(self, slots: Sequence[int]) -> int | None:
+        """When the newest event of the slots came, in milliseconds since 1970; None before the first."""
+        asked = {"slots": json.dumps(slots), "bucket_ms": BUCKET_SECONDS * 1000}
+        ((at_ms,),) = await self._rows(LAST_EVENT, asked)
+        return None if at_ms is None else int(at_ms)
+
+    async def close(self) -> None:
+        """Lets go of the file; a later question opens it again."""
+        async with self._opening:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await connection.close()
+
+    async def _rows(self, statement: str, asked: Mapping[str, str | int]) -> Iterable[sqlite3.Row]:
+        try:
+            connection = await self._open()
+            return await connection.execute_fetchall(statement, asked)
+        except sqlite3.Error as error:
+            raise StorageFailed(f"{self._path}: cannot be read: {error}") from error
+
+    async def _open(self) -> aiosqlite.Connection:
+        async with self._opening:
+            if self._connection is None:
+                if not self._path.exists():
+                    raise StorageFailed(f"{self._path}: there is no such database")
+                connection = await aiosqlite.connect(self._path, isolation_level=None)
+                await connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+                await connection.execute("PRAGMA query_only=ON")
+                self._connection = connection
+            return self._connection

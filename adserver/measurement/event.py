@@ -1,0 +1,94 @@
+"""Fill token and kind of event → an event with its validity and what it earns.
+
+An event counts in the bucket of its fill, whenever it arrives, so that no rate can exceed 100 %. What should
+not be billed is marked with the reason and kept, never dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+from adserver.catalog.model import PriceModel
+from adserver.clock import bucket_of_ms
+from adserver.measurement.token import FillToken
+
+
+class Kind(IntEnum):
+    """What happened to a fill. The numbers are stored; never renumber them."""
+
+    IMPRESSION = 1
+    """The creative began to render."""
+    MEASURABLE = 2
+    """The page can tell whether it is viewable."""
+    VIEWABLE = 3
+    """MRC: half of its pixels (30 % of large ones) for one continuous second in a focused tab."""
+    CLICK = 4
+    CONVERSION = 5
+
+
+class Validity(IntEnum):
+    """Whether an event counts, or why not. The numbers are stored; never renumber them."""
+
+    VALID = 0
+    DUPLICATE = 1
+    """This kind of event was recorded for this fill before."""
+    LATE = 2
+    """It came later after its fill than the setting allows."""
+    FUTURE = 3
+    """Its fill is further ahead of our clock than the setting allows."""
+
+
+class Event(NamedTuple):
+    """One row of the log. `at_ms`: when it arrived; `bucket`: the quarter hour of its fill."""
+
+    fill: int
+    kind: int
+    at_ms: int
+    bucket: int
+    slot: int
+    creative: int
+    revenue_micros: int
+    validity: int
+
+
+#: Which kind of event a price model pays for. A flat day is not paid by events.
+BILLABLE = {
+    PriceModel.CPM: Kind.IMPRESSION,
+    PriceModel.VCPM: Kind.VIEWABLE,
+    PriceModel.CPC: Kind.CLICK,
+    PriceModel.CPA: Kind.CONVERSION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long after its fill an event counts, and how far a fill may be ahead of our clock; in ms."""
+
+    view_ms: int
+    click_ms: int
+    skew_ms: int
+
+    def validity(self, kind: Kind, age_ms: int) -> Validity:
+        """Validity of an event that arrives so long after its fill. Windows are half-open."""
+        if age_ms < -self.skew_ms:
+            return Validity.FUTURE
+        window = self.click_ms if kind in (Kind.CLICK, Kind.CONVERSION) else self.view_ms
+        return Validity.VALID if age_ms < window else Validity.LATE
+
+
+def event_of(token: FillToken, kind: Kind, at_ms: int, windows: Windows) -> Event:
+    """The event that a token proves. Slot, creative and price come from the token alone."""
+    validity = windows.validity(kind, at_ms - token.at_ms)
+    earns = validity is Validity.VALID and token.model is not None and BILLABLE.get(token.model) is kind
+    return Event(
+        fill=token.fill,
+        kind=kind,
+        at_ms=at_ms,
+        bucket=bucket_of_ms(token.at_ms),
+        slot=token.slot_id,
+        creative=token.creative_id,
+        revenue_micros=token.price_micros if earns else 0,
+        validity=validity,
+    )

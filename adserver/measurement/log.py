@@ -1,0 +1,143 @@
+"""Events and counts of requests → the durable log, many per disk sync, each answered after its own commit.
+
+While one batch is being synced the next one gathers, so the disk sets the pace and nobody waits for a timer.
+An event that was acknowledged is on disk. One that could not be written is not acknowledged, yet kept and
+tried again, since single use makes a repeat harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from adserver.errors import Overloaded, StorageFailed
+from adserver.measurement.event import Event
+
+_log = structlog.get_logger()
+#: Events per transaction: enough to share a disk sync, few enough that none waits long for its neighbours.
+_BATCH = 5_000
+_RETRY_SECONDS = 0.25
+
+
+class Store(Protocol):
+    """What the log needs of an engine. `commit` returns when the rows are durable, or raises."""
+
+    def commit(self, rows: Sequence[Event], requests: dict[tuple[int, int, str], int], /) -> int:
+        """Write events and counts of requests in one transaction; how many events were new.
+
+        Raises StorageFailed with nothing written.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class LogCounts:
+    """What the log did since it was opened; the metrics page reads it."""
+
+    committed: int = 0
+    commits: int = 0
+    shed: int = 0
+    failed_commits: int = 0
+
+
+class EventLog:
+    """One writer for all of a worker's events. `start` it inside the loop; `stop` writes what is left."""
+
+    def __init__(self, store: Store, *, max_waiting: int, flush_seconds: float) -> None:
+        self._store = store
+        self._max_waiting = max_waiting
+        self._flush_seconds = flush_seconds
+        self._waiting: list[Event] = []
+        self._requests: dict[tuple[int, int, str], int] = {}
+        self._acknowledged: asyncio.Future[None] | None = None
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._writer: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="event-log")
+        self.counts = LogCounts()
+
+    def start(self) -> None:
+        """Begin to write; must be called inside the running event loop."""
+        self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    async def stop(self) -> None:
+        """Write what waits, once, and end."""
+        self._stopping = True
+        self._wake.set()
+        if self._writer:
+            await self._writer
+        self._thread.shutdown()
+
+    @property
+    def waiting_count(self) -> int:
+        """Events that are not on disk yet."""
+        return len(self._waiting)
+
+    def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
+        """Queue events; the future is done when they are on disk, and fails when that was not possible.
+
+        Raises Overloaded, with nothing queued and the events counted as shed, when too many wait.
+        """
+        if len(self._waiting) + len(events) > self._max_waiting:
+            self.counts.shed += len(events)
+            raise Overloaded(f"{len(self._waiting)} events wait for the disk")
+        if self._acknowledged is None:
+            self._acknowledged = asyncio.get_running_loop().create_future()
+            # Clicks do not wait for their future: a failure nobody looks at is in the log already.
+            self._acknowledged.add_done_callback(lambda future: future.cancelled() or future.exception())
+            self._wake.set()
+        self._waiting.extend(events)
+        return self._acknowledged
+
+    def count_request(self, bucket: int, slot: int, outcome: str) -> None:
+        """Count that a slot was asked for; written with the next events, or soon without any."""
+        key = (bucket, slot, outcome)
+        self._requests[key] = self._requests.get(key, 0) + 1
+
+    async def _write(self) -> None:
+        while not self._stopping:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._flush_seconds)
+            self._wake.clear()
+            if not await self._commit_waiting() and not self._stopping:
+                await asyncio.sleep(_RETRY_SECONDS)
+                self._wake.set()
+        await self._commit_waiting()
+
+    async def _commit_waiting(self) -> bool:
+        """Write all that waits, in batches; whether that worked. What failed waits on, unacknowledged."""
+        events, requests, acknowledged = self._waiting, self._requests, self._acknowledged
+        if not events and not requests:
+            return True
+        self._waiting, self._requests, self._acknowledged = [], {}, None
+        loop = asyncio.get_running_loop()
+        written = 0
+        try:
+            while written < len(events) or requests:
+                batch = events[written : written + _BATCH]
+                await loop.run_in_executor(self._thread, self._store.commit, batch, requests)
+                written += len(batch)
+                requests = {}
+                self.counts.commits += 1
+                self.counts.committed += len(batch)
+        except StorageFailed as error:
+            self.counts.failed_commits += 1
+            _log.error("events not written", error=str(error), waiting=len(events) - written)
+            self._take_back(events[written:], requests)
+            if acknowledged:
+                acknowledged.set_exception(error)
+            return False
+        if acknowledged:
+            acknowledged.set_result(None)
+        return True
+
+    def _take_back(self, events: list[Event], requests: dict[tuple[int, int, str], int]) -> None:
+        self._waiting = events + self._waiting
+        for key, count in requests.items():
+            self._requests[key] = self._requests.get(key, 0) + count

@@ -1,0 +1,273 @@
+"""Rollups → what a publisher earned: totals by day, by slot and overall, all summed from one query's rows.
+
+Whatever shows a number (page, chart, CSV, JSON) takes it from a `Report`, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import Protocol
+
+from adserver.catalog.model import Site
+from adserver.clock import Clock, from_ms
+from adserver.engines.catalog_store import Stored
+from adserver.engines.sqlite_report import Sums
+from adserver.errors import Fault, InvalidInput
+from adserver.measurement.period import DEFAULT_PRESET, PRESETS, Period, parse_span
+
+__all__ = [
+    "PRESETS",
+    "Choice",
+    "Comparison",
+    "DayLine",
+    "Period",
+    "Report",
+    "Reports",
+    "Site",
+    "SlotLine",
+    "Source",
+    "Totals",
+]
+
+FILLED = "filled"
+
+
+class Source(Protocol):
+    """Where the sums come from; each engine that keeps rollups has one."""
+
+    async def sums(self, cuts: Sequence[tuple[int, int]], slots: Sequence[int]) -> list[Sums]:
+        """Half-open ranges of buckets × slots → their sums."""
+        ...
+
+    async def last_event_ms(self, slots: Sequence[int]) -> int | None:
+        """When the newest event of the slots came, in milliseconds since 1970; None before the first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What was counted, and its ratios: ratios of sums, in [0, 1]; None where the divisor is 0."""
+
+    request_count: int = 0
+    fill_count: int = 0
+    impression_count: int = 0
+    measurable_count: int = 0
+    viewable_count: int = 0
+    click_count: int = 0
+    revenue_micros: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def fill_rate(self) -> float | None:
+        """Fills ÷ requests."""
+        return _ratio(self.fill_count, self.request_count)
+
+    @property
+    def viewability(self) -> float | None:
+        """Viewable ÷ measurable impressions."""
+        return _ratio(self.viewable_count, self.measurable_count)
+
+    @property
+    def ctr(self) -> float | None:
+        """Clicks ÷ impressions."""
+        return _ratio(self.click_count, self.impression_count)
+
+    @property
+    def ecpm_micros(self) -> int | None:
+        """Revenue of a thousand impressions, rounded half up to whole micros."""
+        return _per_thousand(self.revenue_micros, self.impression_count)
+
+    @property
+    def rpm_micros(self) -> int | None:
+        """Revenue of a thousand requests, rounded half up to whole micros."""
+        return _per_thousand(self.revenue_micros, self.request_count)
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _per_thousand(micros: int, count: int) -> int | None:
+    return (2000 * micros + count) // (2 * count) if count else None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a reader asked for: a site and a period; `preset` names a period that moves with the calendar."""
+
+    site: Site
+    period: Period
+    preset: str | None
+    asked_at: datetime
+
+    @property
+    def today(self) -> date:
+        """The site's day in which was asked; it is not over yet."""
+        return self.asked_at.astimezone(self.period.zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class DayLine:
+    """One local day. `partial`: it is not over."""
+
+    day: date
+    totals: Totals
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLine:
+    """One slot. `archived`: it was removed from the catalog, its history was not."""
+
+    name: str
+    totals: Totals
+    archived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The complete days of a period beside as many earlier ones on the same weekdays."""
+
+    period: Period
+    earlier: Period
+    totals: Totals
+    earlier_totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One site and period: `total` is the sum of `days` and, as well, of `slots`.
+
+    `unfilled` is (reason, request count), the most frequent first. `comparison` is None while no day is
+    complete. `last_event_at` is of the whole site, whatever the period.
+    """
+
+    choice: Choice
+    total: Totals
+    days: tuple[DayLine, ...]
+    slots: tuple[SlotLine, ...]
+    unfilled: tuple[tuple[str, int], ...]
+    comparison: Comparison | None
+    last_event_at: datetime | None
+
+
+class Reports:
+    """Answers what readers ask, from the rollups and the current catalog."""
+
+    def __init__(
+        self, source: Source, catalog: Callable[[], Stored], clock: Clock, max_report_days: int
+    ) -> None:
+        self._source = source
+        self._catalog = catalog
+        self._clock = clock
+        self._max_report_days = max_report_days
+
+    def sites(self) -> tuple[Site, ...]:
+        """Every site of the catalog."""
+        return self._catalog().catalog.site
+
+    def choose(self, site: str = "", period: str = "", first: str = "", last: str = "") -> Choice | None:
+        """Words of a query (empty: not given) → a choice; None while the catalog has no site.
+
+        Without a site it is the first one; without a period the last 7 days. Raises InvalidInput.
+        """
+        sites = {known.name: known for known in self.sites()}
+        if not sites:
+            return None
+        chosen = sites.get(site) if site else next(iter(sites.values()))
+        if chosen is None:
+            known = ", ".join(sites)
+            raise InvalidInput([Fault("", "site", f"{site[:63]!r} is not a site of the catalog ({known})")])
+        asked_at = self._clock()
+        today = asked_at.astimezone(chosen.zone).date()
+        preset = period or ("" if first or last else DEFAULT_PRESET)
+        span = self._span(preset, first, last, today)
+        return Choice(chosen, Period(chosen.zone, *span), preset or None, asked_at)
+
+    def _span(self, preset: str, first: str, last: str, today: date) -> tuple[date, date]:
+        if preset and (first or last):
+            raise InvalidInput([Fault("", "period", "give either a period or from and to, not both")])
+        if not preset:
+            span = parse_span(first, last, today, self._max_report_days)
+            if isinstance(span, list):
+                raise InvalidInput([Fault("", key, problem) for key, problem in span])
+            return span
+        if preset not in PRESETS:
+            raise InvalidInput([Fault("", "period", f"{preset[:40]!r} is none of {', '.join(PRESETS)}")])
+        return PRESETS[preset].span(today)
+
+    async def read(self, choice: Choice) -> Report:
+        """The report of a choice, from one snapshot of the rollups."""
+        slots = self._slots(choice.site)
+        complete = choice.period.before(choice.today)
+        earlier = complete.compared_with() if complete else None
+        cuts = choice.period.cuts() + (earlier.cuts() if earlier else ())
+        rows = await self._source.sums(cuts, list(slots))
+        last_event_ms = await self._source.last_event_ms(list(slots))
+        now = [row for row in rows if row.cut < len(choice.period)]
+        before = [row for row in rows if row.cut >= len(choice.period)]
+        days = _by_day(now, choice)
+        comparison = None
+        if complete and earlier:
+            over = sum((line.totals for line in days if not line.partial), Totals())
+            comparison = Comparison(complete, earlier, over, _fold(before))
+        return Report(
+            choice=choice,
+            total=_fold(now),
+            days=days,
+            slots=_by_slot(now, slots, {slot.name for slot in choice.site.slot}),
+            unfilled=_unfilled(now),
+            comparison=comparison,
+            last_event_at=None if last_event_ms is None else from_ms(last_event_ms),
+        )
+
+    def _slots(self, site: Site) -> dict[int, str]:
+        """Id → name of every slot that the site has or had."""
+        ids = self._catalog().ids
+        return {number: key[2] for key, number in ids.items() if key[:2] == ("slot", site.name)}
+
+
+def _fold(rows: Sequence[Sums]) -> Totals:
+    return Totals(
+        request_count=sum(row.request_count for row in rows),
+        fill_count=sum(row.request_count for row in rows if row.outcome == FILLED),
+        impression_count=sum(row.impression_count for row in rows),
+        measurable_count=sum(row.measurable_count for row in rows),
+        viewable_count=sum(row.viewable_count for row in rows),
+        click_count=sum(row.click_count for row in rows),
+        revenue_micros=sum(row.revenue_micros for row in rows),
+    )
+
+
+def _by_day(rows: Sequence[Sums], choice: Choice) -> tuple[DayLine, ...]:
+    groups: dict[int, list[Sums]] = {}
+    for row in rows:
+        groups.setdefault(row.cut, []).append(row)
+    days = enumerate(choice.period.days)
+    return tuple(DayLine(day, _fold(groups.get(n, ())), partial=day >= choice.today) for n, day in days)
+
+
+def _by_slot(rows: Sequence[Sums], slots: dict[int, str], current: set[str]) -> tuple[SlotLine, ...]:
+    """Every slot of the catalog, and removed ones that had traffic; the one that earned most comes first."""
+    groups: dict[int, list[Sums]] = {}
+    for row in rows:
+        groups.setdefault(row.slot, []).append(row)
+    lines = [
+        SlotLine(name, _fold(groups.get(number, ())), archived=name not in current)
+        for number, name in slots.items()
+        if number in groups or name in current
+    ]
+    return tuple(sorted(lines, key=lambda line: (-line.totals.revenue_micros, line.name)))
+
+
+def _unfilled(rows: Iterable[Sums]) -> tuple[tuple[str, int], ...]:
+    counts: Counter[str] = Counter()
+    for row in rows:
+        if row.outcome not in (None, FILLED):
+            counts[str(row.outcome)] += row.request_count
+    return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

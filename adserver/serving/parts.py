@@ -1,0 +1,43 @@
+"""Settings, clock, log, keys and catalog → the one value that the edge is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from adserver.clock import Clock
+from adserver.measurement.event import Windows
+from adserver.measurement.log import EventLog
+from adserver.measurement.token import FillIds, TokenKey
+from adserver.serving.live import Live
+from adserver.serving.visitor import CountryOf
+from adserver.settings import Settings
+
+
+@dataclass(slots=True)
+class EdgeCounts:
+    """What the edge met since it was started; the metrics page reads it."""
+
+    page_requests: int = 0
+    unreadable: int = 0
+    forged: int = 0
+    errors: int = 0
+    clicks: int = 0
+    decisions: dict[str, int] = field(default_factory=dict)
+    """By outcome: "filled" or the reason why not."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """What the edge is made of; `live` is replaced when a new catalog version is ready."""
+
+    settings: Settings
+    clock: Clock
+    log: EventLog
+    key: TokenKey
+    ids: FillIds
+    live: Live
+    country_of: CountryOf
+    rng: Random
+    windows: Windows
+    counts: EdgeCounts = field(default_factory=EdgeCounts)

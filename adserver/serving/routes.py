@@ -1,0 +1,83 @@
+"""The edge's state → the quiet routes beside it: `tag.js`, health, readiness and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from adserver.serving.parts import Parts
+
+#: What keeps a worker from being ready, in words; None when nothing does.
+Unready = Callable[[], str | None]
+
+
+def routes(parts: Parts, unready: Unready) -> list[BaseRoute]:
+    """Routes of the pages' door that need not be fast."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(parts))
+
+    async def tag(request: Request) -> Response:
+        headers = {
+            "etag": parts.live.tag_etag,
+            "cache-control": f"public, max-age={parts.settings.tag_cache_seconds}",
+            "access-control-allow-origin": "*",
+            "x-content-type-options": "nosniff",
+        }
+        if request.headers.get("if-none-match") == parts.live.tag_etag:
+            return Response(status_code=304, headers=headers)
+        return Response(parts.live.tag, media_type="text/javascript", headers=headers)
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
+
+    async def ready(request: Request) -> Response:
+        problem = unready()
+        body = {"status": problem or "ready", "catalog": parts.live.version}
+        return JSONResponse(body, 503 if problem else 200, headers={"cache-control": "no-store"})
+
+    async def metrics(request: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return [
+        Route("/tag.js", tag),
+        Route("/healthz", health),
+        Route("/readyz", ready),
+        Route("/metrics", metrics),
+    ]
+
+
+class _Figures(Collector):
+    """Counts kept as plain integers on the hot path, read only when somebody asks."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        edge, log = self._parts.counts, self._parts.log
+        decisions = CounterMetricFamily(
+            "adserver_decisions", "Slots decided, by outcome: filled, or why not.", labels=["outcome"]
+        )
+        for outcome, count in edge.decisions.items():
+            decisions.add_metric([outcome], count)
+        yield decisions
+        for name, text, count in (
+            ("page_requests", "Page requests that could be read.", edge.page_requests),
+            ("unreadable", "Bodies answered with 400.", edge.unreadable),
+            ("forged", "Tokens that we did not sign.", edge.forged),
+            ("errors", "Faults of ours, each turned into an empty slot or an unrecorded click.", edge.errors),
+            ("clicks", "Clicks redirected.", edge.clicks),
+            ("events_committed", "Events on disk.", log.counts.committed),
+            ("commits", "Transactions of the event log.", log.counts.commits),
+            ("failed_commits", "Transactions that failed; their events are tried again.", log.counts.failed_commits),
+            ("events_shed", "Events refused because too many waited.", log.counts.shed),
+        ):
+            yield CounterMetricFamily(f"adserver_{name}", text, value=count)
+        yield GaugeMetricFamily("adserver_events_waiting", "Events not on disk yet.", value=log.waiting_count)
+        yield GaugeMetricFamily("adserver_catalog_version", "Catalog in service.", value=self._parts.live.version)

@@ -1,0 +1,78 @@
+"""Environment and command line → one immutable set of settings: every bound of the server, with its unit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from adserver.errors import Fault, InvalidInput
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """Every field can be set as `ADSERVER_…` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="ADSERVER_", frozen=True, extra="ignore")
+
+    db: Path = Path("adserver.db")
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+
+    #: Longest request body, in bytes.
+    max_body_bytes: Positive = 65_536
+    #: Longest URL of a page that is looked at, in characters.
+    max_url_chars: Positive = 2_000
+    max_slots_per_page: Positive = 20
+    max_events_per_beacon: Positive = 100
+    #: Most topics, and most key-values, of one page request that are looked at.
+    max_facts_per_page: Positive = 50
+    #: Most events that may wait for their commit; further ones are refused with 503 and counted.
+    max_events_waiting: Positive = 100_000
+    #: Distinct (page facts, slot) for which candidates are remembered, per catalog version.
+    max_candidate_memo: Positive = 20_000
+    #: A fill's impression and viewable count when reported within this time of the fill, in seconds.
+    impression_window_seconds: Positive = 6 * 3600
+    #: A fill's click counts within this time of the fill, in seconds.
+    click_window_seconds: Positive = 30 * 86_400
+    #: How long a clock may run ahead: tokens from further in the future are refused, in seconds.
+    clock_skew_seconds: Positive = 300
+    #: How often a worker looks for a new catalog version, in seconds.
+    catalog_poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
+    #: Counts of requests wait in memory at most this long, in seconds.
+    request_flush_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
+    #: Longest period of one report, in days.
+    max_report_days: Positive = 800
+    #: Browsers keep tag.js this long without asking again, in seconds.
+    tag_cache_seconds: Positive = 3600
+    #: Expected clicks per impression where nothing is learned yet; ranks cpc against cpm.
+    expected_ctr: Annotated[float, Field(gt=0, le=1)] = 0.001
+
+    #: Header in which a trusted proxy gives the visitor's country (ISO 3166-1 alpha-2), such as CF-IPCountry.
+    country_header: str | None = None
+    #: MaxMind-format country file that the operator supplies.
+    country_db: Path | None = None
+    #: Addresses of proxies whose X-Forwarded-For is believed; "*" for all.
+    trusted_proxies: str = "127.0.0.1"
+    #: Password for /reports; without one they are answered on the loopback address only.
+    reports_password: SecretStr | None = None
+
+
+def load_settings(**given: object) -> Settings:
+    """Settings from the environment, with what was given on the command line on top (None: not given).
+
+    Raises InvalidInput naming each variable that is wrong.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise InvalidInput(
+            [
+                Fault("environment", f"ADSERVER_{str(fault['loc'][0]).upper()}", fault["msg"])
+                for fault in error.errors()
+            ]
+        ) from None
