@@ -1,0 +1,1 @@
+"""Numbers of `adserver.measurement.report` → pages, figures and files for publishers and advertisers."""

@@ -1,0 +1,104 @@
+"""A report → JSON and CSV, exact: money as integer micros and decimal text, ratios as decimals in [0, 1].
+
+CSV follows RFC 4180 (CRLF, quotes doubled) in UTF-8. A text that a spreadsheet would read as a formula gets a
+leading apostrophe (OWASP, "CSV injection").
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from adserver.measurement.report import Report, Totals
+from adserver.money import format_micros
+
+#: Ratios are given to this many decimals, the same in JSON and CSV.
+RATIO_PLACES = 6
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+Row = dict[str, Any]
+
+
+def _ratio(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, RATIO_PLACES)
+
+
+def _money(name: str, micros: int | None) -> Row:
+    return {f"{name}_micros": micros, name: None if micros is None else format_micros(micros)}
+
+
+def totals_row(totals: Totals) -> Row:
+    """Totals → the columns that every report has, in their order."""
+    return {
+        "request_count": totals.request_count,
+        "fill_count": totals.fill_count,
+        "fill_rate": _ratio(totals.fill_rate),
+        "impression_count": totals.impression_count,
+        "measurable_count": totals.measurable_count,
+        "viewable_count": totals.viewable_count,
+        "viewability": _ratio(totals.viewability),
+        "click_count": totals.click_count,
+        "ctr": _ratio(totals.ctr),
+        **_money("ecpm", totals.ecpm_micros),
+        **_money("rpm", totals.rpm_micros),
+        **_money("revenue", totals.revenue_micros),
+    }
+
+
+REVENUE_COLUMNS = ("day", "partial", *totals_row(Totals()))
+SLOT_COLUMNS = ("slot", "archived", *totals_row(Totals()))
+
+
+def revenue_rows(report: Report) -> list[Row]:
+    """One row a day."""
+    return [
+        {"day": line.day.isoformat(), "partial": line.partial, **totals_row(line.totals)}
+        for line in report.days
+    ]
+
+
+def slot_rows(report: Report) -> list[Row]:
+    """One row a slot."""
+    return [
+        {"slot": line.name, "archived": line.archived, **totals_row(line.totals)} for line in report.slots
+    ]
+
+
+def as_json(report: Report, rows: list[Row]) -> Row:
+    """What was asked, the rows, their total, and why slots stayed empty."""
+    choice = report.choice
+    return {
+        "site": choice.site.name,
+        "timezone": choice.site.timezone,
+        "currency": choice.site.currency,
+        "from": choice.period.first.isoformat(),
+        "to": choice.period.last.isoformat(),
+        "asked_at": choice.asked_at.isoformat(),
+        "rows": rows,
+        "total": totals_row(report.total),
+        "unfilled": [{"reason": reason, "request_count": number} for reason, number in report.unfilled],
+    }
+
+
+def as_csv(rows: Iterable[Row], columns: Sequence[str], currency: str) -> str:
+    """Rows → a header line and one line each; amounts as decimal text, their currency in the last column."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    shown = [column for column in columns if not column.endswith("_micros")]
+    writer.writerow([*shown, "currency"])
+    for row in rows:
+        writer.writerow([*(_cell(row[column]) for column in shown), _cell(currency)])
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.{RATIO_PLACES}f}"
+    text = str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA_STARTS) else text

@@ -1,0 +1,153 @@
+"""A report → its HTML page; all that a template shows is prepared here, and Jinja2 escapes it.
+
+The pages work without script except for the drawing of the chart, and hold no inline script or style, so that
+the strictest content policy fits them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from adserver.measurement.report import PRESETS, Choice, Report, Site, Totals
+from dashboards import words
+from dashboards.assets import asset_path
+from dashboards.figures import revenue_by_day
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.globals.update(asset=asset_path, words=words)
+
+SPARK_WIDTH, SPARK_HEIGHT = 120, 28
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A sparkline of complete days in a box of 120 × 28, as points of SVG: its line and the area below."""
+
+    line: str
+    area: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One number of the first row, what it means, its change and its sparkline (None: too few days)."""
+
+    label: str
+    value: str
+    meaning: str
+    change: words.Change | None
+    spark: Spark | None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address and its text; `current` marks the one that is shown."""
+
+    href: str
+    text: str
+    current: bool
+
+
+def query_of(choice: Choice) -> str:
+    """A choice → the query that leads back to it; state lives in the address only."""
+    pairs = {"site": choice.site.name}
+    if choice.preset is not None:
+        pairs["period"] = choice.preset
+    else:
+        pairs |= {"from": choice.period.first.isoformat(), "to": choice.period.last.isoformat()}
+    return urlencode(pairs)
+
+
+def report_page(report: Report, sites: Sequence[Site], base_url: str) -> str:
+    """The page of one report. `base_url` is the server's, for the snippet shown before the first event."""
+    choice = report.choice
+    earned, compared = words.headline(report)
+    return TEMPLATES.get_template("report.html").render(
+        report=report,
+        choice=choice,
+        site=choice.site,
+        currency=choice.site.currency,
+        title=f"{choice.site.domain}: reports",
+        sites=_site_links(choice, sites),
+        presets=_preset_links(choice),
+        query=query_of(choice),
+        earned=earned,
+        compared=compared,
+        tiles=tiles(report),
+        figure=revenue_by_day(report.days, choice.site.currency),
+        few_requests=words.FEW_REQUESTS,
+        empty=report.total == Totals(),
+        unfilled_count=report.total.request_count - report.total.fill_count,
+        base_url=base_url,
+    )
+
+
+def message_page(title: str, sentences: Sequence[str], code: str = "") -> str:
+    """A page that says one thing: what is wrong with an address, or what to do first."""
+    return TEMPLATES.get_template("message.html").render(title=title, sentences=sentences, code=code)
+
+
+def _site_links(choice: Choice, sites: Sequence[Site]) -> list[Link]:
+    """The other sites keep the period."""
+    links = []
+    for site in sites:
+        query = query_of(Choice(site, choice.period, choice.preset, choice.asked_at))
+        links.append(Link(f"?{query}", site.domain, site.name == choice.site.name))
+    return links
+
+
+def _preset_links(choice: Choice) -> list[Link]:
+    return [
+        Link(f"?{urlencode({'site': choice.site.name, 'period': name})}", preset.title, name == choice.preset)
+        for name, preset in PRESETS.items()
+    ]
+
+
+def tiles(report: Report) -> list[Tile]:
+    """The six numbers that answer whether all is well; each change compares complete days."""
+    currency, compared = report.choice.site.currency, report.comparison
+    now, earlier = (compared.totals, compared.earlier_totals) if compared else (Totals(), Totals())
+    days = [line.totals for line in report.days if not line.partial]
+
+    def amount(label: str, meaning: str, of: Callable[[Totals], int | None], shown: str) -> Tile:
+        line = spark([of(day) for day in days])
+        return Tile(label, shown, meaning, words.amount_change(of(now), of(earlier)), line)
+
+    def rate(label: str, meaning: str, of: Callable[[Totals], float | None], places: int = 1) -> Tile:
+        shown = words.percent(of(report.total), places)
+        line = spark([of(day) for day in days])
+        return Tile(label, shown, meaning, words.rate_change(of(now), of(earlier), places), line)
+
+    total = report.total
+    earned, rpm = words.money(total.revenue_micros, currency), words.money(total.rpm_micros, currency)
+    asked = words.count(total.request_count)
+    return [
+        amount("Revenue", "What the counted events earned", lambda totals: totals.revenue_micros, earned),
+        amount("RPM", "Revenue of a thousand requests", lambda totals: totals.rpm_micros, rpm),
+        amount("Requests", "How often pages asked for a slot", lambda totals: totals.request_count, asked),
+        rate("Fill rate", "Filled requests among all requests", lambda totals: totals.fill_rate),
+        rate("Viewability", "Viewable among measurable impressions", lambda totals: totals.viewability),
+        rate("CTR", "Clicks among impressions", lambda totals: totals.ctr, places=2),
+    ]
+
+
+def spark(values: Sequence[float | None]) -> Spark | None:
+    """Values in order → their line, zero at its foot; gaps are bridged. None for fewer than two values."""
+    known = [(position, value) for position, value in enumerate(values) if value is not None]
+    if len(known) < 2:
+        return None
+    top = max(value for _, value in known) or 1
+    step, inner = SPARK_WIDTH / (len(values) - 1), SPARK_HEIGHT - 4
+    points = [f"{n * step:.1f},{SPARK_HEIGHT - 2 - inner * value / top:.1f}" for n, value in known]
+    ends = [f"{n * step:.1f},{SPARK_HEIGHT}" for n in (known[0][0], known[-1][0])]
+    return Spark(" ".join(points), " ".join([ends[0], *points, ends[1]]))
