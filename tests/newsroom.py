@@ -36,7 +36,7 @@ def line_item(name: str, tier: str, *sizes: str, **keys: object) -> dict[str, ob
 
 
 def catalog_of(*line_items: dict[str, object], **site: object) -> Catalog:
-    """One site `daily` with the slots `top` and `side`, and the line items of one advertiser."""
+    """One site `daily` with the slots `top` and `side`, and one advertiser's line items."""
     slots = [{"name": "top", "sizes": ["970x250", "728x90"]}, {"name": "side", "sizes": ["300x250"]}]
     daily = {
         "name": "daily",
@@ -74,10 +74,14 @@ def apply_catalog(path: Path, catalog: Catalog) -> Stored:
 
 @contextmanager
 def server(
-    path: Path, catalog: Catalog = PAID, *, clock: Clock = system_clock, **settings: Any
+    path: Path, catalog: Catalog | None = PAID, *, clock: Clock = system_clock, **settings: Any
 ) -> Iterator[TestClient]:
-    """The real application over a real file, in-process. Redirects are not followed, errors are not hidden."""
-    apply_catalog(path, catalog)
+    """The real application over a real file, in-process. A catalog of None: the one stored.
+
+    Redirects are not followed, errors are not hidden.
+    """
+    if catalog is not None:
+        apply_catalog(path, catalog)
     app = App(Settings(db=path, **settings), clock=clock, rng=Random(1))
     with TestClient(app, follow_redirects=False) as client:
         yield client

@@ -1,4 +1,4 @@
-"""Catalog files and the stored catalog, on the command line: check, plan, apply and export."""
+"""Catalog file ⇄ stored catalog, on the command line: check, plan, apply and export."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -21,14 +19,14 @@ from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, diff, render
 from adserver.clock import system_clock
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
-from adserver.errors import AdserverError
-from adserver.settings import Settings
+from adserver.errors import Fault, InvalidInput, StorageFailed
+from adserver.settings import load_settings
 
-DEFAULT_DB: Path = Settings.model_fields["db"].default
+_ACTIONS = ("add", "change", "move", "remove")
 _STYLES = {"+": "green", "~": "yellow", "-": "red"}
 
 File = Annotated[Path, typer.Argument(help="Catalog file (TOML).")]
-Db = Annotated[Path, typer.Option(envvar="ADSERVER_DB", help="Database file.")]
+Db = Annotated[Path | None, typer.Option("--db", help="SQLite file (ADSERVER_DB).", show_default=False)]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,62 +37,55 @@ def register(app: typer.Typer) -> None:
 
 def check(file: File) -> None:
     """Say what is wrong with a catalog file, and change nothing."""
-    with _faults_on_stderr():
-        catalog = load(file)
-        _show_warnings(catalog, file)
-        item_count = sum(1 for _ in catalog.line_items())
-        typer.echo(f"{file}: no faults ({len(catalog.site)} sites, {item_count} line items)")
+    catalog = _read(file)
+    item_count = sum(1 for _ in catalog.line_items())
+    typer.echo(f"{file}: no faults (sites: {len(catalog.site)}, line items: {item_count})")
 
 
-def plan(file: File, db: Db = DEFAULT_DB) -> None:
+def plan(file: File, db: Db = None) -> None:
     """Show what applying a catalog file would change, and change nothing."""
-    with _faults_on_stderr():
-        catalog = load(file)
-        _show_warnings(catalog, file)
-        # Looking must not create a database.
-        stored = asyncio.run(_load(db)).catalog if db.exists() else Catalog()
-        changes = diff(stored, catalog)
-        _show(changes)
-        typer.echo(_summary(changes, ("to add", "to change", "to move", "to remove")) or "Nothing to change.")
+    path = load_settings(db=db).db
+    catalog = _read(file)
+    # Looking must not create a database.
+    stored = asyncio.run(_load(path)).catalog if path.exists() else Catalog()
+    changes = diff(stored, catalog)
+    _show(changes)
+    typer.echo(_summary(changes, ("to add", "to change", "to move", "to remove")) or "Nothing to change.")
 
 
 def apply(
     file: File,
-    db: Db = DEFAULT_DB,
+    db: Db = None,
     author: Annotated[str, typer.Option(help="Who is named in the history.")] = "",
     note: Annotated[str, typer.Option(help="Why, for the history.")] = "",
 ) -> None:
-    """Make a catalog file the stored catalog. All of it is applied, or, with any fault, nothing."""
-    with _faults_on_stderr():
-        catalog = load(file)
-        _show_warnings(catalog, file)
-        changes, version = asyncio.run(_apply(db, catalog, author or _user(), note))
-        summary = _summary(changes, ("added", "changed", "moved", "removed"))
-        typer.echo(f"Version {version}: {summary or 'nothing to change.'}")
+    """Make a catalog file the stored catalog: all of it or, when it has a fault, nothing."""
+    path = load_settings(db=db).db
+    changes, version = asyncio.run(_apply(path, _read(file), author or _user(), note))
+    summary = _summary(changes, ("added", "changed", "moved", "removed"))
+    typer.echo(f"Version {version}: {summary or 'nothing to change.'}")
 
 
 def export(
-    db: Db = DEFAULT_DB,
+    db: Db = None,
     out: Annotated[Path | None, typer.Option(help="File to write, instead of standard output.")] = None,
 ) -> None:
     """Write the stored catalog as a catalog file."""
-    with _faults_on_stderr():
-        if not db.exists():
-            raise AdserverError(f"{db}: there is no such database")
-        text = dump(asyncio.run(_load(db)).catalog)
-        if out is None:
-            sys.stdout.write(text)
-        else:
-            _replace(out, text)
+    path = load_settings(db=db).db
+    if not path.exists():
+        raise InvalidInput([Fault(str(path), "", "there is no such database")])
+    text = dump(asyncio.run(_load(path)).catalog)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        _replace(out, text)
 
 
-@contextmanager
-def _faults_on_stderr() -> Iterator[None]:
-    try:
-        yield
-    except AdserverError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+def _read(file: Path) -> Catalog:
+    catalog = load(file)
+    for warning in warn(catalog, str(file), system_clock()):
+        typer.echo(f"warning: {warning}", err=True)
+    return catalog
 
 
 async def _load(db: Path) -> Stored:
@@ -111,11 +102,6 @@ async def _apply(db: Path, catalog: Catalog, author: str, note: str) -> tuple[tu
         return await store.apply(catalog, author=author, at=system_clock(), note=note)
     finally:
         await store.close()
-
-
-def _show_warnings(catalog: Catalog, file: Path) -> None:
-    for warning in warn(catalog, str(file), system_clock()):
-        typer.echo(f"warning: {warning}", err=True)
 
 
 def _show(changes: tuple[Change, ...]) -> None:
@@ -136,9 +122,6 @@ def _summary(changes: tuple[Change, ...], words: tuple[str, str, str, str]) -> s
     return f"{', '.join(named)}." if changes else ""
 
 
-_ACTIONS = ("add", "change", "move", "remove")
-
-
 def _user() -> str:
     try:
         return getpass.getuser()
@@ -157,4 +140,4 @@ def _replace(path: Path, text: str) -> None:
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise AdserverError(f"{path}: cannot be written: {error.strerror}") from None
+        raise StorageFailed(f"{path}: cannot be written: {error.strerror}") from None

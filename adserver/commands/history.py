@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from adserver.catalog.adopt import adopt, new_site as site_of
+from adserver.catalog.adopt import adopt
+from adserver.catalog.adopt import new_site as site_of
 from adserver.catalog.model import Catalog, Site
 from adserver.clock import system_clock, to_ms
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url

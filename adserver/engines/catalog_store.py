@@ -14,13 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adserver.catalog.check import check
-from adserver.catalog.faults import validation_faults
 from adserver.catalog.model import Catalog
-from adserver.catalog.plan import Change, Entry, Path, assemble, diff_entries, flatten, nest
+from adserver.catalog.plan import Change, Entry, Path, assemble, diff_entries, flatten
 from adserver.clock import to_ms
 from adserver.engines.migrate import migrate_engine
 from adserver.engines.sql import create_engine, reading, sqlite_url, writing
@@ -218,13 +216,9 @@ async def _clicks_at(connection: AsyncConnection, rows: list[_Row], version: int
 
 def _stored(version: int, rows: list[_Row], clicks: dict[int, str]) -> Stored:
     entries = {row.path: row.entry for row in rows if row.current}
-    try:
-        catalog = assemble(entries)
-    except ValidationError as error:
-        raise InvalidInput(validation_faults(nest(entries), error, f"stored catalog {version}")) from error
     return Stored(
         version=version,
-        catalog=catalog,
+        catalog=assemble(entries, f"stored catalog {version}"),
         ids=MappingProxyType({row.path: row.id for row in rows}),
         clicks=MappingProxyType(clicks),
         archived=MappingProxyType({row.path: row.entry.body for row in rows if not row.current}),
@@ -233,13 +227,13 @@ def _stored(version: int, rows: list[_Row], clicks: dict[int, str]) -> Stored:
 
 async def _new_identities(connection: AsyncConnection, paths: list[Path]) -> dict[Path, int]:
     """Give each path an id, rising in the given order."""
-    ids = {}
-    for path in paths:
-        text = "/".join(path)
-        inserted = await connection.execute(sa.insert(IDENTITY), {"kind": path[0], "path": text})
-        assert inserted.inserted_primary_key is not None, "an identity was inserted without an id"
-        ids[path] = inserted.inserted_primary_key.id
-    return ids
+    if not paths:
+        return {}
+    last = await connection.scalar(sa.select(sa.func.max(IDENTITY.c.id))) or 0
+    rows = [{"kind": path[0], "path": "/".join(path)} for path in paths]
+    await connection.execute(sa.insert(IDENTITY), rows)
+    added = await connection.execute(sa.select(IDENTITY.c.id, IDENTITY.c.path).where(IDENTITY.c.id > last))
+    return {tuple(row.path.split("/")): row.id for row in added}
 
 
 async def _end(connection: AsyncConnection, ids: list[int], version: int) -> None:

@@ -60,8 +60,8 @@ def _one_step(connection: Connection, stream: str) -> None:
         known = [revision.revision for revision in script.walk_revisions()]
         if current is not None and current not in known:
             raise AdserverError(
-                f"{connection.engine.url.render_as_string()}: was written by a newer version of adserver "
-                f"({stream} revision {current}); this one knows {known[0]}. Update adserver."
+                f"{connection.engine.url.database}: was written by a newer version of adserver "
+                f"({stream} revision {current}, this one ends at {known[0]}); update adserver"
             )
         if current != known[0]:
             done = known.index(current) if current is not None else len(known)

@@ -65,7 +65,13 @@ async def _transaction(engine: AsyncEngine, *, writes: bool) -> AsyncIterator[As
                 yield connection
     except (SQLAlchemyError, sqlite3.Error) as error:
         cause = getattr(error, "orig", None) or error
-        raise StorageFailed(f"{engine.url.render_as_string()}: {cause}") from error
+        raise StorageFailed(f"{place_of(engine)}: {cause}") from error
+
+
+def place_of(engine: AsyncEngine) -> str:
+    """What messages call a database: the file of SQLite, else its URL without the password."""
+    file = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
+    return file or engine.url.render_as_string()
 
 
 def _sqlite_connected(connection: AdaptedConnection, _record: object) -> None:
@@ -73,12 +79,17 @@ def _sqlite_connected(connection: AdaptedConnection, _record: object) -> None:
 
 
 async def _set_pragmas(connection: aiosqlite.Connection) -> None:
-    # None: the driver never begins a transaction on its own; `_sqlite_begins` does.
-    connection.isolation_level = None
-    await connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    await _switch_to_wal(connection)
-    await connection.execute("PRAGMA synchronous=FULL")
-    await connection.execute("PRAGMA foreign_keys=ON")
+    try:
+        # None: the driver never begins a transaction on its own; `_sqlite_begins` does.
+        connection.isolation_level = None
+        await connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        await _switch_to_wal(connection)
+        await connection.execute("PRAGMA synchronous=FULL")
+        await connection.execute("PRAGMA foreign_keys=ON")
+    except BaseException:
+        # The pool has not taken it over yet, and its thread would outlive the event loop.
+        await connection.close()
+        raise
 
 
 async def _switch_to_wal(connection: aiosqlite.Connection) -> None:

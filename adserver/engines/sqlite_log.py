@@ -144,7 +144,7 @@ class SqliteLog:
         return row[0]
 
     def last_event_ms(self) -> int | None:
-        """When the newest fill with an event was decided, in milliseconds since 1970; None in an empty log."""
+        """Start of the newest bucket with an event, in milliseconds since 1970; None in an empty log."""
         row: tuple[int | None] = self._db.execute("SELECT max(bucket) * 900000 FROM rollup").fetchone()
         return row[0]
 
@@ -197,7 +197,7 @@ class SqliteLog:
         return total
 
     def rebuild(self) -> Rebuilt:
-        """Compare the rollups with the fold of the whole log, and put right what differs, in one transaction."""
+        """Compare the rollups with the fold of the whole log and put right what differs, in one transaction."""
         with self._transaction():
             wrong = self._restate("rollup", _FOLD.format(source="event"), key_columns=3)
             marked = self._restate("marked_rollup", _FOLD_MARKED.format(source="event"), key_columns=5)

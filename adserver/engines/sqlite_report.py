@@ -79,7 +79,7 @@ class SqliteReport:
 
     async def last_event_ms(self, slots: Sequence[int]) -> int | None:
         """When the newest event of the slots came, in milliseconds since 1970; None before the first."""
-        asked = {"slots": json.dumps(slots), "bucket_ms": BUCKET_SECONDS * 1000}
+        asked: dict[str, str | int] = {"slots": json.dumps(slots), "bucket_ms": BUCKET_SECONDS * 1000}
         ((at_ms,),) = await self._rows(LAST_EVENT, asked)
         return None if at_ms is None else int(at_ms)
 

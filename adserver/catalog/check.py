@@ -1,0 +1,235 @@
+"""A catalog → what is wrong between its objects (faults, refused), and what is allowed but looks unintended
+(warnings, shown).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any
+
+from adserver.catalog.faults import nearest
+from adserver.catalog.keys import Finding, Loc, readable, to_faults
+from adserver.catalog.model import Catalog, LineItem, PriceModel, Slot, Tier
+from adserver.catalog.outline import ItemOutline, Named, Outline, Reference, SlotOutline, outline
+from adserver.errors import Fault
+from adserver.money import format_micros
+
+#: Keys of a line item that are stored but not acted on in this version, with what that means.
+NOT_YET: Mapping[str, str] = {
+    "goal": "delivery does not stop yet when the goal is met",
+    "budget": "delivery does not stop yet when the budget is spent",
+    "daily_budget": "delivery does not stop yet when the day's budget is spent",
+    "pacing": "delivery is not spread over the flight yet",
+    "caps": "caps are not applied yet: a visitor may see this more often",
+    "labels": "labels are not kept apart yet: two of them may stand on one page",
+    "together": "its slots are filled one by one yet, not all or none",
+    "trusted": "its creatives are drawn in a sandbox yet, as all others",
+    "price.flat": "the revenue of flat days is not counted yet",
+    "price.cpa": "conversions, and so their revenue, are not counted yet",
+}
+#: Shares are sums of binary fractions: 0.7 + 0.2 + 0.1 must not be more than 1.
+_SHARE_TOLERANCE = 1e-9
+
+
+def check(catalog: Catalog, file: str) -> list[Fault]:
+    """All faults between the objects of a catalog, in file order; empty when it may be applied."""
+    tables = catalog.model_dump(by_alias=True)
+    return to_faults(tables, cross_findings(tables), file)
+
+
+def warn(catalog: Catalog, file: str, now: datetime) -> list[Fault]:
+    """What is allowed in a catalog without faults but looks unintended, or is not acted on yet."""
+    tables = catalog.model_dump(by_alias=True)
+    findings = [*_unlikely(catalog, outline(tables), now), *_oversold(catalog, outline(tables))]
+    return [*to_faults(tables, findings, file), *to_faults(tables, list(_not_yet(catalog)), file)]
+
+
+def cross_findings(tables: Any) -> list[Finding]:
+    """Faults between objects in the plain tables of a catalog, which may have faults inside objects too."""
+    found = outline(tables)
+    creatives = [creative for item in found.items for creative in item.creatives]
+    findings: list[Finding] = []
+    families: list[Sequence[Named]] = [found.sites, found.advertisers, found.items, creatives]
+    families += [*_by_parent(found.slots), *_by_parent(found.campaigns)]
+    for parts in families:
+        findings += _repeated(tables, parts)
+    for item in found.items:
+        dangling = list(_dangling(found, item))
+        findings += dangling or _misfits(found, item)
+    return findings
+
+
+def _by_parent(parts: Iterable[Named]) -> Iterable[list[Named]]:
+    families: dict[Loc, list[Named]] = {}
+    for part in parts:
+        families.setdefault(part.loc[:-2], []).append(part)
+    return families.values()
+
+
+def _repeated(tables: Any, parts: Iterable[Named]) -> Iterator[Finding]:
+    first: dict[str, Loc] = {}
+    for part in parts:
+        if part.name is None:
+            continue
+        if part.name in first:
+            owner = readable(tables, first[part.name])
+            yield (*part.loc, "name"), f"{part.name!r} is already the name of {owner}"
+        else:
+            first[part.name] = part.loc
+
+
+def _dangling(found: Outline, item: ItemOutline) -> Iterator[Finding]:
+    """Sites and slots that a line item names and that are not there."""
+    yield from _unknown("site", (*(item.sites or ()), *item.not_sites), found.sites)
+    yield from _unknown("slot", (*(item.slots or ()), *item.not_slots), found.slots)
+    targeted = _targeted_sites(found, item)
+    for reference in item.slots or ():
+        owners = sorted(str(slot.site) for slot in found.slots if slot.name == reference.name)
+        if targeted and owners and not targeted.intersection(owners):
+            yield (
+                reference.loc,
+                f"slot {reference.name!r} is on no site that is targeted (it is on {', '.join(owners)})",
+            )
+
+
+def _unknown(kind: str, references: Iterable[Reference], parts: Sequence[Named]) -> Iterator[Finding]:
+    known = {part.name for part in parts}
+    if None in known:  # The name that is meant may be the one that cannot be read.
+        return
+    for reference in references:
+        if reference.name not in known:
+            yield reference.loc, f"there is no {kind} {reference.name!r}{nearest(reference.name, known)}"
+
+
+def _misfits(found: Outline, item: ItemOutline) -> Iterator[Finding]:
+    offered = {size for slot in reach(found, item) for size in slot.sizes}
+    sizes = {creative.size for creative in item.creatives}
+    if offered and sizes and None not in sizes and not offered & sizes:
+        drawn = ", ".join(sorted(map(str, sizes)))
+        yield (
+            (*item.loc, "creative"),
+            f"no creative has a size that its slots offer (creatives: {drawn}; "
+            f"slots: {', '.join(sorted(offered))})",
+        )
+
+
+def _targeted_sites(found: Outline, item: ItemOutline) -> set[str]:
+    known = {site.name for site in found.sites if site.name is not None}
+    wanted = known if item.sites is None else known & _names(item.sites)
+    return wanted - _names(item.not_sites)
+
+
+def reach(found: Outline, item: ItemOutline) -> list[SlotOutline]:
+    """The slots in which a line item may serve as far as sites and slots go."""
+    sites = _targeted_sites(found, item)
+    wanted, unwanted = None if item.slots is None else _names(item.slots), _names(item.not_slots)
+    return [
+        slot
+        for slot in found.slots
+        if slot.site in sites and (wanted is None or slot.name in wanted) and slot.name not in unwanted
+    ]
+
+
+def _names(references: Iterable[Reference]) -> set[str]:
+    return {reference.name for reference in references}
+
+
+def _unlikely(catalog: Catalog, found: Outline, now: datetime) -> Iterator[Finding]:
+    """Line items, and creatives of theirs, that cannot serve."""
+    slots = _slots_by_loc(catalog)
+    for (_, _, item), place in zip(catalog.line_items(), found.items, strict=True):
+        reached = [slots[slot.loc] for slot in reach(found, place)]
+        if item.end is not None and item.end <= now:
+            yield (*place.loc, "end"), "the flight has ended"
+        if not item.creative:
+            yield place.loc, "has no creative, so it never serves"
+        if not reached:
+            yield (*place.loc, "target"), "there is no slot that it can reach"
+            continue
+        offered = {size for slot in reached for size in slot.sizes}
+        for creative, creative_place in zip(item.creative, place.creatives, strict=True):
+            if creative.size not in offered:
+                yield creative_place.loc, f"none of its slots offers its size {creative.size}"
+        fitting = [slot for slot in reached if {c.size for c in item.creative} & set(slot.sizes)]
+        yield from _too_cheap(item, place.loc, fitting)
+
+
+def _too_cheap(item: LineItem, loc: Loc, slots: Sequence[Slot]) -> Iterator[Finding]:
+    price = item.price
+    if not slots or price is None or item.tier is Tier.HOUSE:
+        return
+    lowest = min(slot.floor for slot in slots)
+    if price.model in (PriceModel.CPM, PriceModel.VCPM) and price.micros < lowest:
+        yield (
+            (*loc, "price", price.model),
+            f"{format_micros(price.micros)} is below the floor of every slot that it can reach "
+            f"(the lowest is {format_micros(lowest)})",
+        )
+
+
+def _slots_by_loc(catalog: Catalog) -> dict[Loc, Slot]:
+    return {
+        ("site", i, "slot", j): slot
+        for i, site in enumerate(catalog.site)
+        for j, slot in enumerate(site.slot)
+    }
+
+
+def _oversold(catalog: Catalog, found: Outline) -> Iterator[Finding]:
+    """Slots of which more than the whole is promised to sponsors at one time."""
+    promises: dict[Loc, list[LineItem]] = {}
+    for (_, _, item), place in zip(catalog.line_items(), found.items, strict=True):
+        if item.tier is Tier.SPONSORSHIP and not item.paused:
+            for slot in reach(found, place):
+                promises.setdefault(slot.loc, []).append(item)
+    for loc, items in promises.items():
+        total, names = _most_promised(items)
+        if total > 1 + _SHARE_TOLERANCE:
+            yield (
+                loc,
+                f"sponsorships whose flights overlap have shares of {total:g} together "
+                f"({', '.join(names)}); unless their other targeting keeps them apart, each gets less",
+            )
+
+
+def _most_promised(items: Sequence[LineItem]) -> tuple[float, list[str]]:
+    """The highest sum of shares at any one time, and whose they are then."""
+    steps = [(item.start or _EVER[0], 1, item) for item in items]
+    steps += [(item.end or _EVER[1], 0, item) for item in items]
+    active: dict[str, float] = {}
+    most: tuple[float, list[str]] = (0.0, [])
+    # Ends come before starts at the same instant, because flights are half-open.
+    for _, begins, item in sorted(steps, key=lambda step: step[:2]):
+        if begins:
+            active[item.name] = item.share or 0.0
+            most = max(most, (sum(active.values()), list(active)), key=lambda pair: pair[0])
+        else:
+            active.pop(item.name, None)
+    return most
+
+
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+def _not_yet(catalog: Catalog) -> Iterator[Finding]:
+    """Keys that are given but not acted on, each once, at the first line item that has it."""
+    locs = [
+        ("advertiser", i, "campaign", j, "line_item", k)
+        for i, advertiser in enumerate(catalog.advertiser)
+        for j, campaign in enumerate(advertiser.campaign)
+        for k in range(len(campaign.line_item))
+    ]
+    items = [item for _, _, item in catalog.line_items()]
+    for key, sentence in NOT_YET.items():
+        holders = [loc for loc, item in zip(locs, items, strict=True) if _is_given(item, key)]
+        if holders:
+            others = f" ({len(holders)} line items have this key)" if len(holders) > 1 else ""
+            yield (*holders[0], *key.split(".")), sentence + others
+
+
+def _is_given(item: LineItem, key: str) -> bool:
+    if key.startswith("price."):
+        return item.price is not None and attrgetter(key)(item) is not None
+    return bool(getattr(item, key) != LineItem.model_fields[key].default)
