@@ -1,4 +1,4 @@
-"""Settings → engines → routes: the one place where the parts meet, and where the loop between them is closed."""
+"""Settings → engines → routes: the one place where the parts meet, and where the loop is closed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,12 @@ class App:
     """The whole server as one ASGI application. Open it with ASGI's lifespan, or with `running`."""
 
     def __init__(
-        self, settings: Settings, *, clock: Clock = system_clock, demo: bool = False, rng: Random | None = None
+        self,
+        settings: Settings,
+        *,
+        clock: Clock = system_clock,
+        demo: bool = False,
+        rng: Random | None = None,
     ) -> None:
         self.settings = settings
         self._clock = clock
@@ -54,7 +59,9 @@ class App:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        assert self._edge, "the app is asked before it was opened: run its lifespan, or `async with app.running()`"
+        assert self._edge, (
+            "the app is asked before it was opened: run its lifespan, or `async with app.running()`"
+        )
         await self._edge(scope, receive, send)
 
     @asynccontextmanager
@@ -111,7 +118,7 @@ class App:
         return self._stored
 
     async def _follow(self, catalog: CatalogStore, parts: Parts) -> None:
-        """Put each new catalog version in service. While there is trouble, the last good one goes on serving."""
+        """Put each new catalog version in service; while there is trouble, the last good one serves on."""
         while True:
             await asyncio.sleep(self.settings.catalog_poll_seconds)
             try:

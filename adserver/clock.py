@@ -26,6 +26,11 @@ def to_ms(at: datetime) -> int:
     return (at - EPOCH) // timedelta(milliseconds=1)
 
 
+def to_us(at: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime: all the precision that it has."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
 def from_ms(ms: int) -> datetime:
     """Inverse of `to_ms`."""
     return EPOCH + timedelta(milliseconds=ms)

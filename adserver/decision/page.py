@@ -15,7 +15,7 @@ from itertools import accumulate
 from random import Random
 
 from adserver.catalog.model import LineItem, Tier
-from adserver.clock import to_ms
+from adserver.clock import to_us
 from adserver.decision.context import Ask, Choice, Context, Decision, Fill, NoFill, Reason
 from adserver.decision.index import Index, IndexedSite, IndexedSlot, PageKey
 
@@ -70,12 +70,12 @@ class Decider:
         site = self.index.sites.get(context.site)
         if site is None:
             return tuple(NoFill(ask.slot, None, Reason.UNKNOWN_SITE) for ask in asks)
-        now_ms = to_ms(now)
-        flight = self.index.flights.segment(now_ms)
+        now_us = to_us(now)
+        flight = self.index.flights.segment(now_us)
         if flight != self._flight or len(self._memo) > self._max_memo:
             self._memo.clear()
             self._flight = flight
-        hours = self.index.hours.segment(site.zone, now_ms)
+        hours = self.index.hours.segment(site.zone, now_us)
         key = self.index.page_key(context)
         used = 0
         decisions: list[Decision] = []

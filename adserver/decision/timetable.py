@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from adserver.catalog.model import LineItem
 from adserver.catalog.targeting import MINUTES_PER_WEEK, parse_hours
-from adserver.clock import BUCKET_SECONDS, to_ms
+from adserver.clock import BUCKET_SECONDS, to_us
 
-_FOREVER_MS = 1 << 62
+_FOREVER_US = 1 << 62
 
 
 class Flights:
@@ -25,8 +25,8 @@ class Flights:
         self._spans = [
             (
                 1 << i,
-                to_ms(item.start) if item.start else -_FOREVER_MS,
-                to_ms(item.end) if item.end else _FOREVER_MS,
+                to_us(item.start) if item.start else -_FOREVER_US,
+                to_us(item.end) if item.end else _FOREVER_US,
             )
             for i, item in enumerate(items)
             if not item.paused
@@ -35,14 +35,14 @@ class Flights:
         self._segment = -1
         self._live = 0
 
-    def segment(self, now_ms: int) -> int:
-        """Number of the stretch of time, between two boundaries, in which an instant lies."""
-        return bisect_right(self._boundaries, now_ms)
+    def segment(self, now_us: int) -> int:
+        """Number of the stretch of time, between two boundaries, in which an instant (us since 1970) lies."""
+        return bisect_right(self._boundaries, now_us)
 
     def live(self, segment: int) -> int:
         """Bitmap of the line items in flight in a segment."""
         if segment != self._segment:
-            inside = self._boundaries[segment - 1] if segment else -_FOREVER_MS - 1
+            inside = self._boundaries[segment - 1] if segment else -_FOREVER_US - 1
             self._live = sum(bit for bit, start, end in self._spans if start <= inside < end)
             self._segment = segment
         return self._live
@@ -66,12 +66,12 @@ class Hours:
         self._admitted: dict[int, int] = {}
         self._weeks: dict[tuple[str, int], int] = {}
 
-    def segment(self, zone: ZoneInfo, now_ms: int) -> int:
-        """Number of the stretch of the week, between two boundaries, in which an instant lies for a site."""
+    def segment(self, zone: ZoneInfo, now_us: int) -> int:
+        """Number of the stretch of a site's week, between two boundaries, in which an instant lies."""
         if not self._boundaries:
             return 0
-        bucket, rest_ms = divmod(now_ms, BUCKET_SECONDS * 1000)
-        minute = self._minute_of_week(zone, bucket) + rest_ms // 60_000
+        bucket, rest_us = divmod(now_us, BUCKET_SECONDS * 1_000_000)
+        minute = self._minute_of_week(zone, bucket) + rest_us // 60_000_000
         return bisect_right(self._boundaries, minute)
 
     def _minute_of_week(self, zone: ZoneInfo, bucket: int) -> int:

@@ -76,7 +76,9 @@ def _read(text: TextIO, file: str) -> list[Line]:
     reader = csv.DictReader(text, strict=True)
     missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if missing:
-        raise InvalidInput.one(file, "line 1", f"has no column {', '.join(missing)} (needs {','.join(COLUMNS)})")
+        raise InvalidInput.one(
+            file, "line 1", f"has no column {', '.join(missing)} (needs {','.join(COLUMNS)})"
+        )
     lines: list[Line] = []
     faults: list[Fault] = []
     more = 0

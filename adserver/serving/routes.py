@@ -75,9 +75,10 @@ class _Figures(Collector):
             ("clicks", "Clicks redirected.", edge.clicks),
             ("events_committed", "Events on disk.", log.counts.committed),
             ("commits", "Transactions of the event log.", log.counts.commits),
-            ("failed_commits", "Transactions that failed; their events are tried again.", log.counts.failed_commits),
+            ("failed_commits", "Transactions that failed and are tried again.", log.counts.failed_commits),
             ("events_shed", "Events refused because too many waited.", log.counts.shed),
         ):
             yield CounterMetricFamily(f"adserver_{name}", text, value=count)
         yield GaugeMetricFamily("adserver_events_waiting", "Events not on disk yet.", value=log.waiting_count)
-        yield GaugeMetricFamily("adserver_catalog_version", "Catalog in service.", value=self._parts.live.version)
+        version = self._parts.live.version
+        yield GaugeMetricFamily("adserver_catalog_version", "Catalog in service.", value=version)

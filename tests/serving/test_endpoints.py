@@ -55,7 +55,9 @@ def test_an_html_creative_without_a_click_url_has_no_click_path(tmp_path: Path) 
     creatives = [
         {"name": "plain", "kind": "html", "size": "300x250", "html": html},
     ]
-    with server(tmp_path / "a.db", catalog_of({"name": "h", "tier": "house", "creative": creatives})) as client:
+    with server(
+        tmp_path / "a.db", catalog_of({"name": "h", "tier": "house", "creative": creatives})
+    ) as client:
         _, side = fill(client)
         assert side["creative"] == {"kind": "html", "html": html}
         assert client.get(f"/v1/click/{side['fill']}").status_code == 404
@@ -128,11 +130,14 @@ def test_a_click_lands_on_the_stored_url_and_is_recorded(tmp_path: Path) -> None
             assert answer.status_code == 302
             assert answer.headers["location"] == "https://advertiser.example/per-click-300x250"
         assert client.head(side["creative"]["click"]).status_code == 302
-    assert rows(tmp_path / "a.db", "SELECT kind, revenue_micros, repeat_count FROM event") == [(4, 250_000, 2)]
+    assert rows(tmp_path / "a.db", "SELECT kind, revenue_micros, repeat_count FROM event") == [
+        (4, 250_000, 2)
+    ]
 
 
 @pytest.mark.parametrize(
-    "token", ["", "x", "A" * 64, "https://evil.example/", "%2f%2fevil.example", "..%2f..%2fetc", "%00", "é" * 64]
+    "token",
+    ["", "x", "A" * 64, "https://evil.example/", "%2f%2fevil.example", "..%2f..%2fetc", "%00", "é" * 64],
 )
 def test_a_click_that_we_did_not_sign_goes_nowhere(tmp_path: Path, token: str) -> None:
     with server(tmp_path / "a.db") as client:
@@ -154,7 +159,7 @@ def test_a_click_reaches_its_url_after_its_time_and_after_its_line_item(tmp_path
 
 def test_a_non_ascii_click_url_makes_a_valid_header(tmp_path: Path) -> None:
     creative = image("nepali", "300x250", click="https://नेपाल.example/बचत?q=ब#x")
-    item = {"name": "n", "tier": "house", "creative": [creative]}
+    item: dict[str, object] = {"name": "n", "tier": "house", "creative": [creative]}
     with server(tmp_path / "a.db", catalog_of(item)) as client:
         location = client.get(fill(client)[1]["creative"]["click"]).headers["location"]
         assert location.isascii()

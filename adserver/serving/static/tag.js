@@ -218,7 +218,9 @@
   const renderFrame = (slot, fill, width, height) => {
     const { html, click } = fill.creative;
     if (typeof html !== "string") return;
-    const frame = create("iframe", { width: `${width}px`, maxWidth: "100%", height: `${height}px`, border: "0" });
+    // White, as a frame of its own would be: black text of a creative must not stand on a dark page.
+    const box = { width: `${width}px`, maxWidth: "100%", height: `${height}px`, border: "0", background: "#fff" };
+    const frame = create("iframe", box);
     // Without allow-same-origin the creative has an opaque origin: it can reach neither the page nor its cookies.
     frame.setAttribute("sandbox", "allow-scripts allow-popups allow-popups-to-escape-sandbox");
     const title = fill.label || "Advertisement";
