@@ -1,16 +1,19 @@
-"""A page request → the facts that a decision looks at, and the words in which the decision answers."""
+"""A page request → the facts that a decision looks at, and the words in which the decision answers.
+
+What is made anew for every page is a named tuple: as immutable as a frozen dataclass, made in half the time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from adserver.catalog.model import Creative, LineItem, PriceModel
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """One slot that a page wants filled. `sizes` None: any that the slot offers; `width`: room, in px."""
 
     slot: str
@@ -18,8 +21,7 @@ class Ask:
     width: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What is known about one page request. None is 'unknown', which never passes a list of wanted values."""
 
     site: str
@@ -63,8 +65,7 @@ class Choice:
     """What one billable event earns, in micros."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """A slot and what is to be drawn in it."""
 
     slot: str
@@ -73,8 +74,7 @@ class Fill:
     choice: Choice
 
 
-@dataclass(frozen=True, slots=True)
-class NoFill:
+class NoFill(NamedTuple):
     """A slot that stays empty, and why. `slot_id` is None when the catalog does not know the slot."""
 
     slot: str

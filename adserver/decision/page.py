@@ -17,7 +17,7 @@ from random import Random
 from adserver.catalog.model import LineItem, Tier
 from adserver.clock import to_us
 from adserver.decision.context import Ask, Choice, Context, Decision, Fill, NoFill, Reason
-from adserver.decision.index import Index, IndexedSite, IndexedSlot, PageKey
+from adserver.decision.index import Index, IndexedSlot, PageKey
 
 _DAY_SECONDS = 86_400
 #: How often a draw that hit a line item already on the page is repeated before the rest are listed.
@@ -41,10 +41,11 @@ class Lottery:
 class Candidates:
     """The line items eligible for one slot of pages with the same facts, ready to choose from."""
 
+    slot: IndexedSlot
+    sizes: tuple[str, ...]
     eligible: int
     sponsors: Lottery
     guaranteed: Lottery
-    sizes: tuple[str, ...]
 
 
 class Decider:
@@ -57,7 +58,8 @@ class Decider:
         self.index = index
         self._max_memo = max_memo
         self._flight = -1
-        self._memo: dict[tuple[PageKey, int, str, tuple[str, ...]], Candidates] = {}
+        self._pages: dict[tuple[PageKey, int], dict[Ask, Candidates]] = {}
+        self._memo_count = 0
         self._choices: dict[tuple[int, tuple[str, ...]], tuple[Lottery, Sequence[Choice]]] = {}
 
     def decide(
@@ -71,49 +73,47 @@ class Decider:
         if site is None:
             return tuple(NoFill(ask.slot, None, Reason.UNKNOWN_SITE) for ask in asks)
         now_us = to_us(now)
-        flight = self.index.flights.segment(now_us)
-        if flight != self._flight or len(self._memo) > self._max_memo:
-            self._memo.clear()
-            self._flight = flight
+        self._forget(self.index.flights.segment(now_us))
         hours = self.index.hours.segment(site.zone, now_us)
         key = self.index.page_key(context)
+        page = self._pages.setdefault((key, hours), {})
         used = 0
         decisions: list[Decision] = []
         for ask in asks:
-            slot = site.slots.get(ask.slot)
-            if slot is None:
-                decisions.append(NoFill(ask.slot, None, Reason.UNKNOWN_SLOT))
+            candidates = page.get(ask)
+            if candidates is None:
+                slot = site.slots.get(ask.slot)
+                if slot is None:
+                    decisions.append(NoFill(ask.slot, None, Reason.UNKNOWN_SLOT))
+                    continue
+                candidates = page[ask] = self._candidates(slot, key, hours, ask)
+                self._memo_count += 1
+            position = self._choose(candidates, used, rng)
+            if position is None:
+                reason = self._why_empty(candidates, key, hours)
+                decisions.append(NoFill(ask.slot, candidates.slot.id, reason))
                 continue
-            decision, position = self._fill(site, slot, key, hours, ask, used, rng)
-            used |= 1 << position if position is not None else 0
-            decisions.append(decision)
+            used |= 1 << position
+            slot = candidates.slot
+            choice = self._creative(position, candidates.sizes, rng)
+            decisions.append(Fill(ask.slot, slot.id, slot.slot.label, choice))
         return tuple(decisions)
 
-    def _fill(
-        self, site: IndexedSite, slot: IndexedSlot, key: PageKey, hours: int, ask: Ask, used: int, rng: Random
-    ) -> tuple[Decision, int | None]:
-        sizes = offered_sizes(slot, ask)
-        if not sizes:
-            return NoFill(slot.slot.name, slot.id, Reason.NO_SIZE), None
-        memo_key = (key, hours, slot.slot.name, sizes)
-        candidates = self._memo.get(memo_key)
-        if candidates is None:
-            candidates = self._memo[memo_key] = self._candidates(slot, key, hours, sizes)
-        position = self._choose(candidates, used, rng)
-        if position is None:
-            reason = self._why_empty(slot, key, hours, candidates)
-            return NoFill(slot.slot.name, slot.id, reason), None
-        choice = self._creative(position, sizes, rng)
-        return Fill(slot.slot.name, slot.id, slot.slot.label, choice), position
+    def _forget(self, flight: int) -> None:
+        """Start anew where flights began or ended since, and where too much is remembered."""
+        if flight != self._flight or self._memo_count > self._max_memo or len(self._pages) > self._max_memo:
+            self._pages.clear()
+            self._memo_count = 0
+            self._flight = flight
 
-    def _candidates(self, slot: IndexedSlot, key: PageKey, hours: int, sizes: tuple[str, ...]) -> Candidates:
-        index = self.index
+    def _candidates(self, slot: IndexedSlot, key: PageKey, hours: int, ask: Ask) -> Candidates:
+        index, sizes = self.index, offered_sizes(slot, ask)
         eligible = self._passing(slot, key, hours, sizes) & slot.paying & ~index.sensitive_to(key)
-        sponsors = list(positions_of(eligible & index.tiers[Tier.SPONSORSHIP]))
+        sponsors = positions_of(eligible & index.tiers[Tier.SPONSORSHIP])
         shares = [index.items[i].share or 0.0 for i in sponsors]
-        guaranteed = list(positions_of(eligible & index.tiers[Tier.GUARANTEED]))
+        guaranteed = positions_of(eligible & index.tiers[Tier.GUARANTEED])
         weights = [daily_goal(index.items[i]) for i in guaranteed]
-        return Candidates(eligible, _lottery(sponsors, shares), _lottery(guaranteed, weights), sizes)
+        return Candidates(slot, sizes, eligible, _lottery(sponsors, shares), _lottery(guaranteed, weights))
 
     def _passing(self, slot: IndexedSlot, key: PageKey, hours: int, sizes: tuple[str, ...]) -> int:
         """Who passes targeting, dates, hours and sizes; floors and sensitive topics apart."""
@@ -123,9 +123,12 @@ class Decider:
         index = self.index
         return fitting & index.targeted(key) & index.flights.live(self._flight) & index.hours.admitted(hours)
 
-    def _why_empty(self, slot: IndexedSlot, key: PageKey, hours: int, candidates: Candidates) -> Reason:
+    def _why_empty(self, candidates: Candidates, key: PageKey, hours: int) -> Reason:
+        if not candidates.sizes:
+            return Reason.NO_SIZE
         if candidates.eligible:
             return Reason.REPEATED
+        slot = candidates.slot
         passing = self._passing(slot, key, hours, candidates.sizes)
         if not passing:
             return Reason.NO_ELIGIBLE

@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adserver.engines.sql import create_engine, writing
+from adserver.engines.sql import create_engine, try_file, writing
 from adserver.errors import AdserverError
 
 #: Stream → table in which its revision is noted. The migrations are in the folder of the stream's name.
@@ -41,6 +41,7 @@ async def migrate(url: str, stream: str) -> None:
 async def migrate_engine(engine: AsyncEngine, stream: str) -> None:
     """`migrate` over an engine that is already there."""
     assert stream in VERSION_TABLES, f"there is no stream of migrations called {stream!r}"
+    await try_file(engine)
     for _ in script_of(stream).walk_revisions():
         async with writing(engine) as connection:
             await connection.run_sync(_one_step, stream)

@@ -39,6 +39,19 @@ def create_engine(url: str) -> AsyncEngine:
     return engine
 
 
+async def try_file(engine: AsyncEngine) -> None:
+    """Raise StorageFailed when the file of an SQLite engine cannot be opened or made.
+
+    To be asked before the first connection: one that cannot open its file leaves a thread of aiosqlite
+    behind that may write a traceback when the event loop ends before it.
+    """
+    if engine.url.get_backend_name() == "sqlite":
+        try:
+            await asyncio.to_thread(lambda: sqlite3.connect(engine.url.database or "").close())
+        except sqlite3.Error as error:
+            raise StorageFailed(f"{place_of(engine)}: {error}") from error
+
+
 @asynccontextmanager
 async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A transaction that sees one state of the database throughout. Raises StorageFailed."""

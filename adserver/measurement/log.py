@@ -8,16 +8,19 @@ tried again, since single use makes a repeat harmless.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
 
 from adserver.errors import Overloaded, StorageFailed
 from adserver.measurement.event import Event
+
+#: Outcome under which a filled slot is counted; the others are the reasons of decisions.
+FILLED = "filled"
 
 _log = structlog.get_logger()
 #: Events per transaction: enough to share a disk sync, few enough that none waits long for its neighbours.
@@ -44,6 +47,13 @@ class LogCounts:
     commits: int = 0
     shed: int = 0
     failed_commits: int = 0
+    decisions: dict[str, int] = field(default_factory=dict)
+    """Slots decided, by outcome."""
+
+    def count_decisions(self, requests: Mapping[tuple[int, int, str], int]) -> None:
+        """Add counts of requests that were written."""
+        for (_, _, outcome), count in requests.items():
+            self.decisions[outcome] = self.decisions.get(outcome, 0) + count
 
 
 class EventLog:
@@ -123,6 +133,7 @@ class EventLog:
                 batch = events[written : written + _BATCH]
                 await loop.run_in_executor(self._thread, self._store.commit, batch, requests)
                 written += len(batch)
+                self.counts.count_decisions(requests)
                 requests = {}
                 self.counts.commits += 1
                 self.counts.committed += len(batch)

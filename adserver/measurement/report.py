@@ -16,6 +16,7 @@ from adserver.clock import Clock, from_ms
 from adserver.engines.catalog_store import Stored
 from adserver.engines.sqlite_report import Sums
 from adserver.errors import Fault, InvalidInput
+from adserver.measurement.log import FILLED
 from adserver.measurement.period import DEFAULT_PRESET, PRESETS, Period, parse_span
 
 __all__ = [
@@ -31,8 +32,6 @@ __all__ = [
     "Source",
     "Totals",
 ]
-
-FILLED = "filled"
 
 
 class Source(Protocol):

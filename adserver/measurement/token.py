@@ -9,14 +9,15 @@ from __future__ import annotations
 import binascii
 import hmac
 import struct
-from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 from adserver.catalog.model import PriceModel
 
 _FORMAT = 1
 #: format, price model, fill id, slot, line item, creative, price in micros, catalog version
 _PACKED = struct.Struct(">BBQIIIqI")
+_HEAD_BYTES, _FILL_BYTES = 2, 8
 _MAC_BYTES = 14
 TOKEN_CHARS = (_PACKED.size + _MAC_BYTES) * 4 // 3
 _TO_URL = bytes.maketrans(b"+/", b"-_")
@@ -31,8 +32,7 @@ NODE_COUNT = 1 << _NODE_BITS
 _AT_SHIFT = _NODE_BITS + _COUNT_BITS
 
 
-@dataclass(frozen=True, slots=True)
-class FillToken:
+class FillToken(NamedTuple):
     """What a token proves: which creative of which line item filled which slot, at what price, and when."""
 
     fill: int
@@ -47,6 +47,25 @@ class FillToken:
     def at_ms(self) -> int:
         """When the fill was decided, in milliseconds since 1970."""
         return self.fill >> _AT_SHIFT
+
+
+#: A token's bytes before and after the fill id: the same for every fill of one slot with one creative.
+Stem = tuple[bytes, bytes]
+
+
+def stem_of(token: FillToken) -> Stem:
+    """All of a token but its fill id, packed once for many fills."""
+    packed = _PACKED.pack(
+        _FORMAT,
+        _MODEL_CODES[token.model],
+        token.fill,
+        token.slot_id,
+        token.item_id,
+        token.creative_id,
+        token.price_micros,
+        token.catalog_version,
+    )
+    return packed[:_HEAD_BYTES], packed[_HEAD_BYTES + _FILL_BYTES :]
 
 
 class FillIds:
@@ -73,19 +92,10 @@ class TokenKey:
         )
         self._keyed = blake2b(key=secret, digest_size=_MAC_BYTES, person=b"adserver-fill")
 
-    def sign(self, token: FillToken) -> str:
-        """A token's text, safe in a URL path."""
-        packed = _PACKED.pack(
-            _FORMAT,
-            _MODEL_CODES[token.model],
-            token.fill,
-            token.slot_id,
-            token.item_id,
-            token.creative_id,
-            token.price_micros,
-            token.catalog_version,
-        )
-        return binascii.b2a_base64(packed + self._mac(packed), newline=False).translate(_TO_URL).decode()
+    def sign(self, stem: Stem, fill: int) -> bytes:
+        """The text of a token for one fill, ASCII and safe in a URL path."""
+        packed = stem[0] + fill.to_bytes(_FILL_BYTES, "big") + stem[1]
+        return binascii.b2a_base64(packed + self._mac(packed), newline=False).translate(_TO_URL)
 
     def read(self, text: str) -> FillToken | None:
         """What a token proves, or None for anything that this key did not sign."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -12,14 +13,21 @@ from adserver.decision.context import Fill
 from adserver.decision.index import Index
 from adserver.decision.page import Decider
 from adserver.engines.catalog_store import Stored
+from adserver.measurement.token import FillToken, Stem, stem_of
 from adserver.serving.tag import tag_etag, tag_source
 from adserver.settings import Settings
 
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
 
 
-#: What stands before the token and, where the creative has a click path, between its two places.
-Fragments = tuple[bytes, bytes | None]
+class Fragments(NamedTuple):
+    """Everything about one creative in one slot that is the same for each of its fills."""
+
+    head: bytes
+    """JSON before the token."""
+    middle: bytes | None
+    """JSON between the token's two places; None where the creative has no click path, and so only one."""
+    stem: Stem
 
 
 @dataclass(slots=True)
@@ -35,11 +43,11 @@ class Live:
     _fragments: dict[tuple[int, int], Fragments] = field(default_factory=dict)
 
     def fragments(self, fill: Fill) -> Fragments:
-        """The JSON of a fill without its token, encoded once per slot and creative."""
+        """What a fill's answer is put together from, encoded once per slot and creative."""
         key = (fill.slot_id, fill.choice.creative_id)
         known = self._fragments.get(key)
         if known is None:
-            known = self._fragments[key] = _encode(fill)
+            known = self._fragments[key] = _encode(fill, self.version)
         return known
 
 
@@ -57,8 +65,19 @@ def build(stored: Stored, settings: Settings) -> Live:
     )
 
 
-def _encode(fill: Fill) -> Fragments:
+def _encode(fill: Fill, version: int) -> Fragments:
     choice, creative = fill.choice, fill.choice.creative
+    stem = stem_of(
+        FillToken(
+            fill=0,
+            slot_id=fill.slot_id,
+            item_id=choice.item_id,
+            creative_id=choice.creative_id,
+            model=choice.model,
+            price_micros=choice.price_micros,
+            catalog_version=version,
+        )
+    )
     outer = {
         "slot": fill.slot,
         "tier": choice.item.tier,
@@ -73,5 +92,5 @@ def _encode(fill: Fill) -> Fragments:
     }
     head = msgspec.json.encode(outer)[:-1] + b',"creative":' + msgspec.json.encode(drawn)[:-1]
     if creative.click is None:
-        return head + b'},"fill":"', None
-    return head + b',"click":"/v1/click/', b'"},"fill":"'
+        return Fragments(head + b'},"fill":"', None, stem)
+    return Fragments(head + b',"click":"/v1/click/', b'"},"fill":"', stem)

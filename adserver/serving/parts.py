@@ -23,8 +23,6 @@ class EdgeCounts:
     forged: int = 0
     errors: int = 0
     clicks: int = 0
-    decisions: dict[str, int] = field(default_factory=dict)
-    """By outcome: "filled" or the reason why not."""
 
 
 @dataclass(slots=True)

@@ -64,7 +64,7 @@ class _Figures(Collector):
         decisions = CounterMetricFamily(
             "adserver_decisions", "Slots decided, by outcome: filled, or why not.", labels=["outcome"]
         )
-        for outcome, count in edge.decisions.items():
+        for outcome, count in log.counts.decisions.items():
             decisions.add_metric([outcome], count)
         yield decisions
         for name, text, count in (

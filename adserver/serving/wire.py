@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from adserver.settings import Settings
 
 T = TypeVar("T")
+#: What is remembered by these texts (candidates of a slot) must be bounded: longer ones are unreadable.
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+Size = Annotated[str, msgspec.Meta(max_length=20)]
 
 
 class PageFacts(msgspec.Struct):
@@ -23,8 +26,8 @@ class PageFacts(msgspec.Struct):
 class SlotAsk(msgspec.Struct):
     """A slot to be filled; `sizes` and `width` (px) say what the page has room for."""
 
-    slot: str
-    sizes: list[str] | None = None
+    slot: Name
+    sizes: Annotated[tuple[Size, ...], msgspec.Meta(max_length=50)] | None = None
     width: int | None = None
 
 

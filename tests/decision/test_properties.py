@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -100,7 +99,7 @@ def test_the_same_seed_gives_the_same_page(data: st.DataObject) -> None:
     for context, asks, now in (*wanted, *reversed(wanted)):
         fresh = decider_of(catalog).decide(context, asks, now, Random(5))
         assert warm.decide(context, asks, now, Random(5)) == fresh
-        louder = replace(
-            context, topics=[*context.topics, "nobody-asks"], values={**(context.values or {}), "q": "1"}
+        louder = context._replace(
+            topics=[*context.topics, "nobody-asks"], values={**(context.values or {}), "q": "1"}
         )
         assert warm.decide(louder, asks, now, Random(5)) == fresh

@@ -18,7 +18,7 @@ import pytest
 from adserver.catalog.model import PriceModel
 from adserver.engines.catalog_store import Stored
 from adserver.engines.sqlite_log import SqliteLog
-from adserver.measurement.token import FillIds, FillToken, TokenKey
+from adserver.measurement.token import FillIds, FillToken, TokenKey, stem_of
 from tests.newsroom import PAID, apply_catalog, rows
 from tests.processes import Server, adserver
 
@@ -43,7 +43,7 @@ class Tokens:
         """A new fill of `paid`: its id and its token."""
         fill = self._ids.next(time.time_ns() // 1_000_000)
         token = FillToken(fill, self._slot, self._item, self._creative, PriceModel.CPM, 4500, 1)
-        return fill, self._key.sign(token)
+        return fill, self._key.sign(stem_of(token), fill).decode()
 
 
 async def load(
