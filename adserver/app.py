@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from random import Random
 
@@ -14,7 +14,6 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from adserver.clock import Clock, system_clock
-from adserver.demo.routes import routes as demo_routes
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_log import SqliteLog
@@ -35,19 +34,22 @@ _log = structlog.get_logger()
 
 
 class App:
-    """The whole server as one ASGI application. Open it with ASGI's lifespan, or with `running`."""
+    """The whole server as one ASGI application. Open it with ASGI's lifespan, or with `running`.
+
+    `pages` adds routes of a publisher's own to it; the demo's newsroom is one.
+    """
 
     def __init__(
         self,
         settings: Settings,
         *,
         clock: Clock = system_clock,
-        demo: bool = False,
+        pages: Callable[[Clock], list[BaseRoute]] | None = None,
         rng: Random | None = None,
     ) -> None:
         self.settings = settings
         self._clock = clock
-        self._demo = demo
+        self._pages = pages
         self._rng = rng or Random()
         self._lifespan = Starlette(lifespan=lambda _: self.running())
         self._edge: Edge | None = None
@@ -111,7 +113,7 @@ class App:
     def _routes(self, parts: Parts, reports: Reports) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
         routes += report_routes(reports, self.settings)
-        return routes + (demo_routes(self._clock) if self._demo else [])
+        return routes + (self._pages(self._clock) if self._pages else [])
 
     def _current(self) -> Stored:
         assert self._stored, "reports are asked for before the catalog was loaded"

@@ -17,6 +17,7 @@ from adserver.app import App, configure_logs
 from adserver.clock import from_ms, system_clock
 from adserver.commands.serve import run
 from adserver.demo.catalog import demo_catalog
+from adserver.demo.routes import routes
 from adserver.demo.traffic import VirtualClock, play
 from adserver.engines.catalog_store import CatalogStore, sqlite_url
 from adserver.engines.migrate import migrate
@@ -53,7 +54,7 @@ def demo(
 def create() -> App:
     """The server with the newsroom's pages beside it."""
     configure_logs()
-    return App(load_settings(), demo=True)
+    return App(load_settings(), pages=routes)
 
 
 async def _fill_history(settings: Settings, pages_per_day: int, console: Console) -> None:
@@ -74,7 +75,7 @@ async def _fill_history(settings: Settings, pages_per_day: int, console: Console
     if not days:
         return
     clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    app = App(settings, clock=clock, demo=False, rng=Random(_SEED))
+    app = App(settings, clock=clock, rng=Random(_SEED))
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(f"Traffic of the last {days} days")

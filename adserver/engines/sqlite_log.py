@@ -23,7 +23,6 @@ Row = tuple[int, int, int, int, int, int, int, int]
 #: (bucket, slot, outcome) → how many times a slot was asked for.
 Requests = Mapping[tuple[int, int, str], int]
 
-_BUSY_SECONDS = 10.0
 
 _INCOMING = """
 CREATE TEMP TABLE incoming (
@@ -116,9 +115,9 @@ class Rebuilt:
 class SqliteLog:
     """The event log in one SQLite file. Write-ahead log, synced on every commit: what is committed stays."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_seconds: float = 10.0) -> None:
         self._path = path
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_SECONDS)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.execute(_INCOMING)

@@ -1,4 +1,4 @@
-"""The three hot endpoints as plain ASGI in front of everything else: `/v1/fill`, `/v1/events`, `/v1/click/…`.
+"""`/v1/fill`, `/v1/events`, `/v1/click/…` → answers, as plain ASGI in front of everything else.
 
 A page must never break because of us. What can be read is answered 200, and an unexpected fault of ours turns
 into slots that stay empty (`error`), logged and counted.

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from copy import deepcopy
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomli_w
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from adserver.catalog import file as catalog_file
 from adserver.catalog.file import dump, load, parse
 from adserver.catalog.model import Catalog, LineItem, Tier
-from adserver.errors import InvalidInput
-from tests.strategies import catalogs
+from adserver.errors import Fault, InvalidInput
+from tests.strategies import catalogs, tables
 
 HERE = Path(__file__).parent
 SITE = """
@@ -161,3 +165,41 @@ def test_deep_tables_of_unknown_keys_are_one_fault() -> None:
 
 def test_a_key_cannot_forge_lines() -> None:
     assert refused('"a\\nwarning: b" = 1') == ['f: "a\\nwarning: b": unknown key']
+
+
+EDGES = [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]
+ODD = st.one_of(
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.text(max_size=5),
+    st.sampled_from([*EDGES, *(edge.replace(tzinfo=None) for edge in EDGES), date.min, time.min]),
+    st.just([]),
+    st.just({}),
+    st.just([[{}]]),
+    st.lists(st.fixed_dictionaries({"name": st.integers()}), max_size=2),
+)
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every container with a key or index into it."""
+    steps = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, inner in steps for found in [(value, key), *places(inner)]]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(tables(), st.lists(st.tuples(st.integers(0, 10**6), ODD), min_size=1, max_size=4))
+def test_odd_values_anywhere_are_faults_and_never_crash(
+    whole: dict[str, Any], odd: list[tuple[int, Any]]
+) -> None:
+    for number, value in odd:
+        found = places(whole)
+        container, key = found[number % len(found)]
+        container[key] = deepcopy(value)
+    faults: list[Fault] = []
+    try:
+        parse(tomli_w.dumps(whole), "f")
+    except InvalidInput as error:
+        faults = error.faults
+    assert all("\n" not in str(fault) for fault in faults)
+    assert len(set(faults)) == len(faults)

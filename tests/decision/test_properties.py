@@ -53,17 +53,17 @@ MANY = settings(max_examples=300, deadline=None, suppress_health_check=list(Heal
 
 
 @MANY
-@given(st.data())
-def test_the_index_finds_what_a_plain_loop_finds(data: st.DataObject) -> None:
-    catalog = data.draw(words.catalogs())
+@given(draws=st.data())
+def test_the_index_finds_what_a_plain_loop_finds(draws: st.DataObject) -> None:
+    catalog = draws.draw(words.catalogs())
     if not catalog.site:
         return
     decider = decider_of(catalog)
     for _ in range(4):
-        context, asks, now = data.draw(requests(catalog))
+        context, asks, now = draws.draw(requests(catalog))
         site = next(site for site in catalog.site if site.name == context.site)
         known = {slot.name: slot for slot in site.slot}
-        decisions = decider.decide(context, asks, now, Random(data.draw(st.integers(0, 9))))
+        decisions = decider.decide(context, asks, now, Random(draws.draw(st.integers(0, 9))))
         used: set[str] = set()
         for ask, decision in zip(asks, decisions, strict=True):
             if ask.slot not in known:
@@ -88,14 +88,14 @@ def test_the_index_finds_what_a_plain_loop_finds(data: st.DataObject) -> None:
 
 
 @MANY
-@given(st.data())
-def test_the_same_seed_gives_the_same_page(data: st.DataObject) -> None:
+@given(draws=st.data())
+def test_the_same_seed_gives_the_same_page(draws: st.DataObject) -> None:
     """Also from a decider that has answered other requests before: what it remembers changes nothing."""
-    catalog = data.draw(words.catalogs())
+    catalog = draws.draw(words.catalogs())
     if not catalog.site:
         return
     warm = decider_of(catalog)
-    wanted = [data.draw(requests(catalog)) for _ in range(4)]
+    wanted = [draws.draw(requests(catalog)) for _ in range(4)]
     for context, asks, now in (*wanted, *reversed(wanted)):
         fresh = decider_of(catalog).decide(context, asks, now, Random(5))
         assert warm.decide(context, asks, now, Random(5)) == fresh

@@ -271,7 +271,7 @@ def _apply_names(db: Path, names: list[str]) -> None:
 def test_processes_that_apply_at_once_make_one_history(tmp_path: Path) -> None:
     db = tmp_path / "x.db"
     spawn = multiprocessing.get_context("spawn")
-    names = [[f"p{process}-{n}" for n in range(5)] for process in range(2)]
+    names = [[f"{writer}-{n}" for n in range(5)] for writer in "ab"]
     writers = [spawn.Process(target=_apply_names, args=(db, mine)) for mine in names]
     for writer in writers:
         writer.start()

@@ -1,0 +1,113 @@
+"""`python -m tests.benchmarks` → a table, and the same figures in `var/bench.json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from adserver.clock import system_clock
+from tests.benchmarks.bench import Figure, Plan, control_of, measure
+from tests.benchmarks.load import CONNECTION_COUNT, Load, wrk_path
+
+_OUTPUT = Path("var/bench.json")
+#: Columns of the table when it does not go to a terminal.
+_WIDTH = 110
+#: Up to here the measurements of the control count as the same.
+_CALM_SPREAD = 0.25
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    seconds = int(os.environ.get("ADSERVER_BENCH_SECONDS", "5"))
+    parser.add_argument("--seconds", type=int, default=seconds, help="of each case (ADSERVER_BENCH_SECONDS)")
+    plan = Plan(seconds=parser.parse_args().seconds)
+    if not wrk_path():
+        sys.exit("the benchmarks need wrk: apt-get install wrk")
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    with TemporaryDirectory() as folder, console.status("") as status:
+        figures = measure(plan, Path(folder), step=status.update)
+    console.print(table_of(figures))
+    spread = control_of(figures)[2]
+    if spread > _CALM_SPREAD:
+        console.print(
+            f"The control's CPU per request spread by {spread:.0%}: something else used this machine. "
+            "Measure again when it is quiet.",
+            style="yellow",
+        )
+    _OUTPUT.parent.mkdir(exist_ok=True)
+    _OUTPUT.write_text(json.dumps(record_of(figures, plan), indent=2) + "\n", encoding="utf-8")
+    console.print(f"{_machine()}. Written to {_OUTPUT}.", highlight=False)
+
+
+def table_of(figures: Sequence[Figure]) -> Table:
+    """One row per case."""
+    table = Table(title=f"One server process on one core, {CONNECTION_COUNT} connections", box=SIMPLE)
+    table.add_column("case", no_wrap=True)
+    for name in ("per second", "÷ control", "CPU µs each", "÷ control", "p50 ms", "p99 ms", "filled"):
+        table.add_column(name, justify="right", no_wrap=True)
+    rate, cpu_micros, _ = control_of(figures)
+    table.add_row("control, mean", f"{rate:,.0f}", "1.00", f"{cpu_micros:.1f}", "1.00")
+    for figure in figures:
+        load, fill_rate = figure.load, figure.fill_rate
+        table.add_row(
+            figure.name,
+            f"{load.rate:,.0f}",
+            f"{figure.rate_ratio:.2f}",
+            f"{load.cpu_micros:.1f}",
+            f"{figure.cpu_ratio:.2f}",
+            f"{load.p50_ms:.1f}",
+            f"{load.p99_ms:.1f}",
+            "" if fill_rate is None else f"{fill_rate:.0%}",
+        )
+    return table
+
+
+def record_of(figures: Sequence[Figure], plan: Plan) -> dict[str, Any]:
+    """The figures as JSON: rates per second, times in the unit of their key."""
+    cases = [
+        {
+            "name": figure.name,
+            "rate_ratio": figure.rate_ratio,
+            "cpu_ratio": figure.cpu_ratio,
+            "fill_rate": figure.fill_rate,
+            "load": _load_record(figure.load),
+            "controls": [_load_record(control) for control in figure.controls],
+        }
+        for figure in figures
+    ]
+    return {
+        "at": system_clock().isoformat(timespec="seconds"),
+        "machine": _machine(),
+        "connections": CONNECTION_COUNT,
+        "plan": asdict(plan),
+        "cases": cases,
+    }
+
+
+def _load_record(load: Load) -> dict[str, Any]:
+    return {"rate": load.rate, "cpu_micros": load.cpu_micros, **asdict(load)}
+
+
+def _machine() -> str:
+    models = [
+        line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
+    ]
+    model = models[0].partition(": ")[2] if models else platform.machine()
+    return f"{os.cpu_count()} × {model}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    main()

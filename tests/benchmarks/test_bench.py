@@ -1,0 +1,62 @@
+"""The benchmarks at a small size: every case is measured, and no answer is an error. Never how fast."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from adserver.catalog.model import Tier
+from tests.benchmarks.__main__ import record_of, table_of
+from tests.benchmarks.bench import Plan, measure
+from tests.benchmarks.catalogs import catalog_file
+from tests.benchmarks.servers import Cores
+
+PLAN = Plan(
+    sizes=(10, 200),
+    new_page_sizes=(),
+    event_size=10,
+    events_per_beacon=(5,),
+    seconds=1,
+    control_seconds=1,
+    # Whatever else runs on the machine must not starve a core that the server may not leave.
+    cores=Cores(server=None, load=None),
+)
+NAMES = [
+    "fill, 10 items",
+    "events, 5 a beacon",
+    "click",
+    "fill, 200 items",
+]
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+def test_every_case_is_measured_and_nothing_is_refused(tmp_path: Path) -> None:
+    figures = measure(PLAN, tmp_path)
+    assert [figure.name for figure in figures] == NAMES
+    for figure in figures:
+        for load in (figure.load, *figure.controls):
+            assert load.request_count > 0 and load.cpu_seconds > 0, figure
+            assert (load.refused_count, load.broken_count) == (0, 0), figure
+        assert figure.rate_ratio > 0 and figure.cpu_ratio > 0, figure
+    fill_rates = [figure.fill_rate for figure in figures if figure.fill_rate is not None]
+    assert len(fill_rates) == 2 and min(fill_rates) > 0.1
+
+    written = json.loads(json.dumps(record_of(figures, PLAN)))
+    assert [case["name"] for case in written["cases"]] == NAMES
+    assert all(case["load"]["rate"] > 0 for case in written["cases"])
+    console = Console(width=120, file=StringIO(), record=True)
+    console.print(table_of(figures))
+    shown = console.export_text()
+    assert all(name in shown for name in NAMES)
+
+
+def test_catalogs_are_the_same_each_time_and_hold_every_tier() -> None:
+    text = catalog_file(300)
+    assert text == catalog_file(300)
+    assert all(f'tier = "{tier}"' in text for tier in Tier)
+    assert text.count("[[advertiser.campaign.line_item]]") == 300
