@@ -25,8 +25,6 @@ class Settings(BaseSettings):
 
     #: Longest request body, in bytes.
     max_body_bytes: Positive = 65_536
-    #: Longest URL of a page that is looked at, in characters.
-    max_url_chars: Positive = 2_000
     max_slots_per_page: Positive = 20
     max_events_per_beacon: Positive = 100
     #: Most topics, and most key-values, of one page request that are looked at.

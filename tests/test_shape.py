@@ -5,13 +5,14 @@ Every rule is first broken by a made-up module: a rule that cannot fail would sa
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
 from tests.shape import rules
 from tests.shape.house import FLOORS, HOMES
-from tests.shape.source import Module, own_modules, own_text, part_of, repository_files
+from tests.shape.source import ROOT, Module, own_modules, own_text, part_of, repository_files
 
 Rule = Callable[[Module], Iterator[rules.Breach]]
 
@@ -47,6 +48,14 @@ def test_scripts_styles_and_templates_are_short_and_well_named() -> None:
 
 def test_top_of_the_repository_holds_only_what_was_agreed() -> None:
     _clean(rules.top_level(repository_files()))
+
+
+def test_locks_hold_what_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    runtime = [*project["project"]["dependencies"], *project["dependency-groups"]["build"]]
+    testing = [*runtime, *project["project"]["optional-dependencies"]["test"]]
+    for path, declared in (("requirements.lock", runtime), ("requirements-test.lock", testing)):
+        _clean(rules.locks(path, (ROOT / path).read_text(encoding="utf-8"), declared))
 
 
 def test_tables_of_the_house_name_only_parts_that_have_a_floor() -> None:
@@ -130,6 +139,14 @@ def test_rule_finds_a_circle_of_imports() -> None:
     two = Module("adserver/demo/two.py", "def b():\n    from . import one")
     assert "circle" in str(next(rules.cycles([one, two])))
     assert not list(rules.cycles([one]))
+
+
+def test_rule_finds_what_a_lock_lacks_and_where_it_ties_itself_to_a_server() -> None:
+    lock = "--index-url https://x.example\ntomli-w==1.2.0 \\\n    --hash=sha256:00\n"
+    found = [str(breach) for breach in rules.locks("x.lock", lock, ["tomli_w>=1.2,<2", "rich[all]>=15"])]
+    assert len(found) == 2
+    assert "'rich[all]>=15' is not in it" in found[0]
+    assert "x.lock:1: '--index-url" in found[1]
 
 
 def test_rules_find_long_and_ill_named_scripts_and_strangers_at_the_top() -> None:

@@ -190,3 +190,21 @@ def top_level(paths: Iterable[str]) -> Iterator[Breach]:
     """The top of the repository holds what it was agreed to hold."""
     for first in sorted({path.split("/")[0] for path in paths} - house.TOP_LEVEL):
         yield Breach(first, 1, "is not among the agreed things at the top of the repository")
+
+
+def locks(path: str, text: str, declared: Iterable[str]) -> Iterator[Breach]:
+    """A lock file holds what `pyproject.toml` declares, and names no server."""
+    locked = {_project(line) for line in text.splitlines() if re.match("[a-z0-9]", line)}
+    for requirement in declared:
+        if _project(requirement) not in locked:
+            yield Breach(path, 1, f"{requirement!r} is not in it; run `make lock`")
+    for line, content in enumerate(text.splitlines(), 1):
+        if "://" in content or content.startswith("-"):
+            yield Breach(path, line, f"{content!r} ties it to one place")
+
+
+def _project(requirement: str) -> str:
+    """The name of what is required, normalised (PEP 503)."""
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert name, f"{requirement!r} requires nothing"
+    return re.sub(r"[-_.]+", "-", name[0]).lower()
