@@ -196,7 +196,7 @@ class SqliteLog:
         return total
 
     def rebuild(self) -> Rebuilt:
-        """Compare the rollups with the fold of the whole log and put right what differs, in one transaction."""
+        """Compare the rollups with the fold of the log and put right what differs, in one transaction."""
         with self._transaction():
             wrong = self._restate("rollup", _FOLD.format(source="event"), key_columns=3)
             marked = self._restate("marked_rollup", _FOLD_MARKED.format(source="event"), key_columns=5)

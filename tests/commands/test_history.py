@@ -100,7 +100,10 @@ def test_names_that_cannot_be_made_are_all_listed(tmp_path: Path) -> None:
     apply_catalog(db, PAID)
     refused = adserver("import", str(file), "--db", str(db), "--create")
     assert refused.returncode == 2
-    assert [line.split(":")[0] for line in refused.stderr.splitlines()] == ["slot 'Top Slot'", "creative '<b>'"]
+    assert [line.split(":")[0] for line in refused.stderr.splitlines()] == [
+        "slot 'Top Slot'",
+        "creative '<b>'",
+    ]
     assert rows(db, "SELECT max(version) FROM catalog_version") == [(1,)]
 
 
@@ -149,14 +152,16 @@ def _check_totals(db: Path, real: list[tuple[datetime, str, str, bool]]) -> None
     sums = "sum(impression_count), sum(click_count) FROM rollup JOIN catalog_identity i"
     assert rows(db, "SELECT sum(impression_count), sum(click_count) FROM rollup") == [(10_000, 46)]
     for column, stem, place in (("creative", "creative/item-", 2), ("slot", "slot/zozo/position-", 1)):
-        stored = rows(db, f"SELECT replace(i.path, '{stem}', ''), {sums} ON i.id = {column} GROUP BY 1")  # noqa: S608
+        stored = rows(db, f"SELECT replace(i.path, '{stem}', ''), {sums} ON i.id = {column} GROUP BY 1")
         shown = Counter(str(row[place]) for row in real)
         clicked = Counter(str(row[place]) for row in real if row[3])
-        assert {name: (n, c) for name, n, c in stored} == {name: (n, clicked[name]) for name, n in shown.items()}
+        assert {name: (n, c) for name, n, c in stored} == {
+            name: (n, clicked[name]) for name, n in shown.items()
+        }
 
 
 def _check_days(db: Path, real: list[tuple[datetime, str, str, bool]], zone: ZoneInfo) -> None:
-    """The report's days against the file cut by the calendar; also through the CSV that a publisher downloads."""
+    """The days of the CSV that a publisher downloads against the file cut by the calendar."""
     shown = Counter(at.astimezone(zone).date() for at, *_ in real)
     clicked = Counter(at.astimezone(zone).date() for at, _, _, click in real if click)
     first, last = min(shown), max(shown)

@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-import httpx
+import httpx2 as httpx
 import pytest
 
 from dashboards.assets import HERE, asset_path, assets

@@ -17,6 +17,7 @@ from adserver.engines.catalog_store import sqlite_url
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_log import Row, SqliteLog
 from adserver.errors import StorageFailed
+from adserver.measurement.event import Event
 
 ROWS = st.builds(
     lambda fill, kind, slot, revenue, validity: (
@@ -62,11 +63,11 @@ def test_rollups_are_the_fold_of_the_log(batches: list[list[Row]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = new_log(Path(folder))
         # `is` tells the first of several equal rows from the others: make each one an object of its own.
-        rows = [tuple([*row]) for batch in batches for row in batch]
+        rows = [Event(*row) for batch in batches for row in batch]
         for batch in batches:
             log.commit(batch, {})
         database = sqlite3.connect(Path(folder) / "log.db")
-        rollup, marked = fold(rows)  # type: ignore[arg-type]
+        rollup, marked = fold(rows)
         stored = {row[:3]: list(row[3:]) for row in database.execute("SELECT * FROM rollup")}
         assert stored == rollup
         assert {row[:5]: row[5] for row in database.execute("SELECT * FROM marked_rollup")} == dict(marked)

@@ -1,4 +1,4 @@
-"""The event log over a real file: acknowledged means on disk; what fails is kept, tried again, or shed and counted."""
+"""The event log over a real file: acknowledged means on disk; what fails is kept, or shed and counted."""
 
 from __future__ import annotations
 
@@ -76,9 +76,8 @@ def test_counts_of_requests_are_written_without_any_event(tmp_path: Path) -> Non
     async def run() -> None:
         async with log_over(path) as log:
             log.count_request(7, 8, "filled")
-            async with asyncio.timeout(10):
-                while not log.counts.commits:
-                    await asyncio.sleep(0.01)
+            # Stopping writes what is left; this was written before, by the clock.
+            await asyncio.sleep(0.5)
             assert rows(path, "SELECT request_count FROM request_rollup") == [(1,)]
             assert log.counts.decisions == {"filled": 1}
 
