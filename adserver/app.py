@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -86,6 +87,9 @@ class App:
             parts = self._parts(engine, log, self._stored)
             reports = Reports(source, self._current, self._clock, settings.max_report_days)
             self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports)))
+            # What was built to start lives as long as the server: the garbage collector need not visit it.
+            gc.collect()
+            gc.freeze()
             log.start()
             stack.push_async_callback(log.stop)
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
@@ -128,6 +132,7 @@ class App:
                     stored = await catalog.load()
                     parts.live = await asyncio.to_thread(build_live, stored, self.settings)
                     self._stored = stored
+                    gc.freeze()
                     _log.info("catalog in service", version=stored.version)
                 self._catalog_problem = None
             except Exception as error:

@@ -102,6 +102,7 @@ class Index:
         )
         self.version = version
         self.items: Sequence[LineItem] = tuple(ranked)
+        self.daily_goals = tuple(daily_goal(item) for item in ranked)
         self.ecpms = tuple(ecpm_micros(item, expected_ctr) for item in ranked)
         self.choices = tuple(tuple(_choices(item, ids)) for item in ranked)
         self.tiers = {tier: _bits([item.tier is tier for item in ranked]) for tier in TIERS}
@@ -198,6 +199,7 @@ class Index:
 
 
 TIERS = tuple(Tier)
+_DAY_SECONDS = 86_400
 
 
 def ecpm_micros(item: LineItem, expected_ctr: float) -> int:
@@ -211,6 +213,14 @@ def ecpm_micros(item: LineItem, expected_ctr: float) -> int:
     if item.price.model is PriceModel.CPC:
         return round(1000 * item.price.micros * expected_ctr)
     return item.price.micros if item.price.model in (PriceModel.CPM, PriceModel.VCPM) else 0
+
+
+def daily_goal(item: LineItem) -> float:
+    """What a line item has to deliver per day of its flight, on average; 0 without a goal and dates."""
+    if not (item.goal and item.start and item.end):
+        return 0.0
+    goal = item.goal.impressions or item.goal.viewables or item.goal.clicks or 0
+    return goal * _DAY_SECONDS / (item.end - item.start).total_seconds()
 
 
 def _choices(item: LineItem, ids: Ids) -> Iterator[Choice]:

@@ -11,17 +11,17 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate
+from itertools import accumulate, compress, count
 from random import Random
 
-from adserver.catalog.model import LineItem, Tier
+from adserver.catalog.model import Tier
 from adserver.clock import to_us
 from adserver.decision.context import Ask, Choice, Context, Decision, Fill, NoFill, Reason
 from adserver.decision.index import Index, IndexedSlot, PageKey
 
-_DAY_SECONDS = 86_400
 #: How often a draw that hit a line item already on the page is repeated before the rest are listed.
 _REDRAWS = 8
+_ZERO_OR_ONE = bytes.maketrans(b"01", b"\0\1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +111,10 @@ class Decider:
         eligible = self._passing(slot, key, hours, sizes) & slot.paying & ~index.sensitive_to(key)
         sponsors = positions_of(eligible & index.tiers[Tier.SPONSORSHIP])
         shares = [index.items[i].share or 0.0 for i in sponsors]
-        guaranteed = positions_of(eligible & index.tiers[Tier.GUARANTEED])
-        weights = [daily_goal(index.items[i]) for i in guaranteed]
-        return Candidates(slot, sizes, eligible, _lottery(sponsors, shares), _lottery(guaranteed, weights))
+        chosen = _selector(eligible & index.tiers[Tier.GUARANTEED])
+        guaranteed = tuple(compress(count(), chosen))
+        edges = tuple(accumulate(compress(index.daily_goals, chosen)))
+        return Candidates(slot, sizes, eligible, _lottery(sponsors, shares), Lottery(guaranteed, edges))
 
     def _passing(self, slot: IndexedSlot, key: PageKey, hours: int, sizes: tuple[str, ...]) -> int:
         """Who passes targeting, dates, hours and sizes; floors and sensitive topics apart."""
@@ -179,26 +180,22 @@ def offered_sizes(slot: IndexedSlot, ask: Ask) -> tuple[str, ...]:
     return sizes
 
 
-def daily_goal(item: LineItem) -> float:
-    """What a guaranteed line item has to deliver per day of its flight, on average."""
-    assert item.goal and item.start and item.end, (
-        "the model requires goal, start and end of a guaranteed line item"
-    )
-    goal = item.goal.impressions or item.goal.viewables or item.goal.clicks or 0
-    return goal * _DAY_SECONDS / (item.end - item.start).total_seconds()
-
-
 def positions_of(bits: int) -> Sequence[int]:
-    """Positions of the set bits, ascending. By way of text, which is linear in the bitmap's length."""
-    return [i for i, digit in enumerate(bin(bits)[:1:-1]) if digit == "1"]
+    """Positions of the set bits, ascending."""
+    return list(compress(count(), _selector(bits)))
+
+
+def _selector(bits: int) -> bytes:
+    """A bitmap as one byte per bit, lowest first: what `compress` takes, without a step of Python per bit."""
+    return bin(bits)[:1:-1].encode().translate(_ZERO_OR_ONE)
 
 
 def pick_bit(bits: int, rng: Random) -> int:
     """The position of one set bit, each as likely; there must be one."""
-    count = bits.bit_count()
-    if count == 1:
+    size = bits.bit_count()
+    if size == 1:
         return bits.bit_length() - 1
-    return positions_of(bits)[int(rng.random() * count)]
+    return positions_of(bits)[int(rng.random() * size)]
 
 
 def _lottery(positions: Sequence[int], weights: Sequence[float]) -> Lottery:

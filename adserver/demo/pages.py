@@ -84,7 +84,8 @@ class Pages:
         """The front page: the newest article as lead, four more, and a band for each section."""
         lead, *rest = articles()
         beside = rest[:4]
-        bands = {name: _unseen_first(articles_in(name), {lead, *beside})[:4] for name in SECTIONS}
+        below = rest[4:]
+        bands = {name: [one for one in below if one.section == name][:4] for name in SECTIONS}
         return self._render("front.html", lead=lead, beside=beside, bands=bands, most_read=_most_read())
 
     def section(self, section: str) -> str:
@@ -147,7 +148,3 @@ class Pages:
 def _most_read() -> Sequence[Article]:
     """An editor's invention: every fourth article."""
     return articles()[3::4][:5]
-
-
-def _unseen_first(found: Sequence[Article], seen: set[Article]) -> list[Article]:
-    return sorted(found, key=lambda article: article in seen)

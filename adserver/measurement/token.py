@@ -77,7 +77,9 @@ class FillIds:
 
     def next(self, at_ms: int) -> int:
         """A new id for a fill decided at a time; when a millisecond is used up, the next one's."""
-        stamp = max(at_ms << _COUNT_BITS, self._last + 1)
+        stamp = at_ms << _COUNT_BITS
+        if stamp <= self._last:
+            stamp = self._last + 1
         self._last = stamp
         at, count = stamp >> _COUNT_BITS, stamp & ((1 << _COUNT_BITS) - 1)
         return at << _AT_SHIFT | self._node << _COUNT_BITS | count

@@ -42,9 +42,11 @@ def answer_errors(parts: Parts, request: FillRequest) -> bytes:
 
 
 def _context(parts: Parts, request: FillRequest, scope: Scope) -> Context:
-    headers = scope["headers"]
-    agent = next((value for name, value in headers if name == b"user-agent"), b"")
-    client = scope.get("client")
+    headers, client, agent = scope["headers"], scope.get("client"), b""
+    for name, value in headers:
+        if name == b"user-agent":
+            agent = value
+            break
     return Context(
         site=request.site,
         section=request.page.section,

@@ -173,8 +173,7 @@
       font: `11px/${LABEL_HEIGHT_PX}px system-ui, sans-serif`,
       textAlign: "center",
       overflow: "hidden",
-      color: "inherit",
-      opacity: "0.8",
+      color: "inherit", // the page's own text colour, which its readers can read in light and dark
     });
     label.textContent = fill.label || "Advertisement";
     const unit = create("div", {
