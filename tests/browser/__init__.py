@@ -1,0 +1,1 @@
+"""The tag and the pages in a real browser."""
