@@ -82,16 +82,19 @@ def test_the_dark_switch_changes_creatives_without_a_request(visit: Visit, newsr
         lambda: images.evaluate_all("images => images.map((image) => image.src)") != before, "dark variants"
     )
     page.wait_for_timeout(300)
-    after = images.evaluate_all("images => images.filter((image) => !image.complete).length")
-    assert after == 0
+    broken = images.evaluate_all("images => images.filter((image) => !image.naturalWidth).length")
+    assert broken == 0
     assert len(visit.sent_to("/v1/fill")) == 1
     assert newsroom.logged(Kind.IMPRESSION) == len(SLOTS)
     assert visit.console_errors == []
 
 
-def test_a_click_lands_on_the_advertiser_and_is_in_the_log(visit: Visit, newsroom: RealAds) -> None:
+def test_a_click_lands_on_the_advertiser_and_is_in_the_report(visit: Visit, newsroom: RealAds) -> None:
     read_article(visit, newsroom)
     with visit.page.expect_popup() as popup:
         visit.page.locator("[data-ad-slot] a img").first.click()
     popup.value.wait_for_url("**/demo/advertiser/*")
     visit.until(lambda: newsroom.logged(Kind.CLICK) == 1, "the click is in the log")
+    report = visit.page.request.get(f"{newsroom.url}/reports/slots.json").json()
+    assert sum(row["impression_count"] for row in report["rows"]) == len(SLOTS)
+    assert [row["ctr"] for row in report["rows"] if row["click_count"]] == [1.0]
