@@ -16,6 +16,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUCKET_SECONDS = 900
 
 
+_MILLISECOND, _MICROSECOND = timedelta(milliseconds=1), timedelta(microseconds=1)
+
+
 def system_clock() -> datetime:
     """Now, aware, UTC."""
     return datetime.now(UTC)
@@ -23,12 +26,12 @@ def system_clock() -> datetime:
 
 def to_ms(at: datetime) -> int:
     """Whole milliseconds since 1970 of an aware datetime, exact (no float in between)."""
-    return (at - EPOCH) // timedelta(milliseconds=1)
+    return (at - EPOCH) // _MILLISECOND
 
 
 def to_us(at: datetime) -> int:
     """Microseconds since 1970 of an aware datetime: all the precision that it has."""
-    return (at - EPOCH) // timedelta(microseconds=1)
+    return (at - EPOCH) // _MICROSECOND
 
 
 def from_ms(ms: int) -> datetime:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate, compress, count
 from random import Random
+from typing import NamedTuple
 
 from adserver.catalog.model import Tier
 from adserver.clock import to_us
-from adserver.decision.context import Ask, Choice, Context, Decision, Fill, NoFill, Reason
+from adserver.decision.context import Ask, Context, Decision, Fill, NoFill, Reason
 from adserver.decision.index import Index, IndexedSlot, PageKey
 
 #: How often a draw that hit a line item already on the page is repeated before the rest are listed.
@@ -24,20 +25,18 @@ _REDRAWS = 8
 _ZERO_OR_ONE = bytes.maketrans(b"01", b"\0\1")
 
 
-@dataclass(frozen=True, slots=True)
-class Lottery:
+class Lottery(NamedTuple):
     """Line items by position, and the running sums of their weights."""
 
     positions: Sequence[int]
     edges: Sequence[float]
 
-    def draw(self, point: float) -> int | None:
-        """The position whose half-open interval holds a point; None beyond the last."""
-        i = bisect_right(self.edges, point)
-        return self.positions[i] if i < len(self.positions) else None
+
+#: A line item's fills of one slot, one per creative that fits, and the running sums of their weights.
+Drawing = tuple[Sequence[Fill], Sequence[float]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Candidates:
     """The line items eligible for one slot of pages with the same facts, ready to choose from."""
 
@@ -46,6 +45,9 @@ class Candidates:
     eligible: int
     sponsors: Lottery
     guaranteed: Lottery
+    nothing: NoFill
+    """The answer when none of them is free."""
+    drawings: dict[int, Drawing] = field(default_factory=dict)
 
 
 class Decider:
@@ -60,7 +62,6 @@ class Decider:
         self._flight = -1
         self._pages: dict[tuple[PageKey, int], dict[Ask, Candidates]] = {}
         self._memo_count = 0
-        self._choices: dict[tuple[int, tuple[str, ...]], tuple[Lottery, Sequence[Choice]]] = {}
 
     def decide(
         self, context: Context, asks: Sequence[Ask], now: datetime, rng: Random
@@ -90,13 +91,11 @@ class Decider:
                 self._memo_count += 1
             position = self._choose(candidates, used, rng)
             if position is None:
-                reason = self._why_empty(candidates, key, hours)
-                decisions.append(NoFill(ask.slot, candidates.slot.id, reason))
+                decisions.append(candidates.nothing)
                 continue
             used |= 1 << position
-            slot = candidates.slot
-            choice = self._creative(position, candidates.sizes, rng)
-            decisions.append(Fill(ask.slot, slot.id, slot.slot.label, choice))
+            fills, edges = candidates.drawings.get(position) or self._drawing(candidates, position)
+            decisions.append(fills[0] if len(fills) == 1 else fills[draw(edges, rng)])
         return tuple(decisions)
 
     def _forget(self, flight: int) -> None:
@@ -108,13 +107,19 @@ class Decider:
 
     def _candidates(self, slot: IndexedSlot, key: PageKey, hours: int, ask: Ask) -> Candidates:
         index, sizes = self.index, offered_sizes(slot, ask)
-        eligible = self._passing(slot, key, hours, sizes) & slot.paying & ~index.sensitive_to(key)
+        passing = self._passing(slot, key, hours, sizes)
+        eligible = passing & slot.paying & ~index.sensitive_to(key)
         sponsors = positions_of(eligible & index.tiers[Tier.SPONSORSHIP])
         shares = [index.items[i].share or 0.0 for i in sponsors]
         chosen = _selector(eligible & index.tiers[Tier.GUARANTEED])
-        guaranteed = tuple(compress(count(), chosen))
-        edges = tuple(accumulate(compress(index.daily_goals, chosen)))
-        return Candidates(slot, sizes, eligible, _lottery(sponsors, shares), Lottery(guaranteed, edges))
+        return Candidates(
+            slot=slot,
+            sizes=sizes,
+            eligible=eligible,
+            sponsors=_lottery(sponsors, shares),
+            guaranteed=_lottery(list(compress(count(), chosen)), list(compress(index.daily_goals, chosen))),
+            nothing=NoFill(slot.slot.name, slot.id, _why_empty(slot, sizes, passing, eligible)),
+        )
 
     def _passing(self, slot: IndexedSlot, key: PageKey, hours: int, sizes: tuple[str, ...]) -> int:
         """Who passes targeting, dates, hours and sizes; floors and sensitive topics apart."""
@@ -124,25 +129,14 @@ class Decider:
         index = self.index
         return fitting & index.targeted(key) & index.flights.live(self._flight) & index.hours.admitted(hours)
 
-    def _why_empty(self, candidates: Candidates, key: PageKey, hours: int) -> Reason:
-        if not candidates.sizes:
-            return Reason.NO_SIZE
-        if candidates.eligible:
-            return Reason.REPEATED
-        slot = candidates.slot
-        passing = self._passing(slot, key, hours, candidates.sizes)
-        if not passing:
-            return Reason.NO_ELIGIBLE
-        return Reason.BELOW_FLOOR if not passing & slot.paying else Reason.TOPIC_EXCLUDED
-
     def _choose(self, candidates: Candidates, used: int, rng: Random) -> int | None:
         """The line item, by position, that gets the slot."""
-        if candidates.sponsors.positions:
+        sponsors = candidates.sponsors
+        if sponsors.positions:
             # Shares are of all requests: beyond their sum, or with the sponsor on the page, others go.
-            total = max(1.0, candidates.sponsors.edges[-1])
-            sponsor = candidates.sponsors.draw(rng.random() * total)
-            if sponsor is not None and not used >> sponsor & 1:
-                return sponsor
+            i = bisect_right(sponsors.edges, rng.random() * max(1.0, sponsors.edges[-1]))
+            if i < len(sponsors.positions) and not used >> sponsors.positions[i] & 1:
+                return sponsors.positions[i]
         if candidates.guaranteed.positions:
             position = _draw_unused(candidates.guaranteed, used, rng)
             if position is not None:
@@ -156,18 +150,27 @@ class Decider:
                 return pick_bit(bits & index.peers[tier, index.ecpms[best]], rng)
         return None
 
-    def _creative(self, position: int, sizes: tuple[str, ...], rng: Random) -> Choice:
-        """One of the line item's creatives that fit, in proportion to their weights."""
-        known = self._choices.get((position, sizes))
-        if known is None:
-            if len(self._choices) > self._max_memo:
-                self._choices.clear()
-            fits = [choice for choice in self.index.choices[position] if choice.creative.size in sizes]
-            lottery = _lottery(range(len(fits)), [choice.creative.weight for choice in fits])
-            known = self._choices[position, sizes] = (lottery, fits)
-        lottery, fitting = known
-        drawn = lottery.draw(rng.random() * lottery.edges[-1]) if len(fitting) > 1 else 0
-        return fitting[-1 if drawn is None else drawn]
+    def _drawing(self, candidates: Candidates, position: int) -> Drawing:
+        """The fills by which a line item may be drawn in a slot, with the weights of their creatives."""
+        slot = candidates.slot
+        fitting = [
+            choice for choice in self.index.choices[position] if choice.creative.size in candidates.sizes
+        ]
+        fills = tuple(Fill(slot.slot.name, slot.id, slot.slot.label, choice) for choice in fitting)
+        edges = tuple(accumulate(float(choice.creative.weight) for choice in fitting))
+        drawing = candidates.drawings[position] = (fills, edges)
+        return drawing
+
+
+def _why_empty(slot: IndexedSlot, sizes: Sequence[str], passing: int, eligible: int) -> Reason:
+    """Why a slot stays empty when none of the eligible line items, if there are any, is free."""
+    if not sizes:
+        return Reason.NO_SIZE
+    if eligible:
+        return Reason.REPEATED
+    if not passing:
+        return Reason.NO_ELIGIBLE
+    return Reason.TOPIC_EXCLUDED if passing & slot.paying else Reason.BELOW_FLOOR
 
 
 def offered_sizes(slot: IndexedSlot, ask: Ask) -> tuple[str, ...]:
@@ -202,23 +205,28 @@ def _lottery(positions: Sequence[int], weights: Sequence[float]) -> Lottery:
     return Lottery(tuple(positions), tuple(accumulate(weights)))
 
 
+def draw(edges: Sequence[float], rng: Random) -> int:
+    """Which of the half-open intervals that end at `edges` a random point falls into, each by its length."""
+    i = bisect_right(edges, rng.random() * edges[-1])
+    return i if i < len(edges) else i - 1
+
+
 def _draw_unused(lottery: Lottery, used: int, rng: Random) -> int | None:
     """A draw in proportion to weights among the line items that are not on the page yet.
 
     Drawing again until one is free gives exactly that proportion; the list is cut only where this takes long.
     """
+    positions, edges = lottery
     for _ in range(_REDRAWS):
-        position = lottery.draw(rng.random() * lottery.edges[-1])
-        if position is not None and not used >> position & 1:
+        position = positions[draw(edges, rng)]
+        if not used >> position & 1:
             return position
-    starts = (0.0, *lottery.edges[:-1])
+    starts = (0.0, *edges[:-1])
     free = [
         (position, edge - start)
-        for position, start, edge in zip(lottery.positions, starts, lottery.edges, strict=True)
+        for position, start, edge in zip(positions, starts, edges, strict=True)
         if not used >> position & 1
     ]
     if not free:
         return None
-    rest = _lottery([position for position, _ in free], [weight for _, weight in free])
-    drawn = rest.draw(rng.random() * rest.edges[-1])
-    return free[-1][0] if drawn is None else drawn
+    return free[draw(list(accumulate(weight for _, weight in free)), rng)][0]
