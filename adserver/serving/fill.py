@@ -10,7 +10,7 @@ from adserver.decision.context import Ask, Context, Fill, NoFill, Reason
 from adserver.measurement.log import FILLED
 from adserver.serving.parts import Parts
 from adserver.serving.visitor import device_of
-from adserver.serving.wire import FillRequest, SlotAsk
+from adserver.serving.wire import FillRequest
 
 
 def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
@@ -18,9 +18,8 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     now = parts.clock()
     now_ms = to_ms(now)
     bound = parts.settings.max_slots_per_page
-    asks = [Ask(ask.slot, ask.sizes, ask.width) for ask in request.slots[:bound]]
     live = parts.live
-    decisions = live.decider.decide(_context(parts, request, scope), asks, now, parts.rng)
+    decisions = live.decider.decide(_context(parts, request, scope), request.slots[:bound], now, parts.rng)
     bucket = bucket_of_ms(now_ms)
     count_request, answers = parts.log.count_request, []
     for decision in decisions:
@@ -69,7 +68,7 @@ def _encode_no_fill(decision: NoFill) -> bytes:
     return msgspec.json.encode({"slot": decision.slot, "reason": decision.reason})
 
 
-def _unfilled(ask: SlotAsk, reason: Reason) -> NoFill:
+def _unfilled(ask: Ask, reason: Reason) -> NoFill:
     return NoFill(ask.slot, None, reason)
 
 

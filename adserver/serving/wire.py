@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
+from adserver.decision.context import Ask
 from adserver.settings import Settings
 
 T = TypeVar("T")
-#: What is remembered by these texts (candidates of a slot) must be bounded: longer ones are unreadable.
-Name = Annotated[str, msgspec.Meta(max_length=200)]
-Size = Annotated[str, msgspec.Meta(max_length=20)]
 
 
 class PageFacts(msgspec.Struct):
@@ -23,19 +21,11 @@ class PageFacts(msgspec.Struct):
     values: dict[str, str | list[str]] = {}
 
 
-class SlotAsk(msgspec.Struct):
-    """A slot to be filled; `sizes` and `width` (px) say what the page has room for."""
-
-    slot: Name
-    sizes: Annotated[tuple[Size, ...], msgspec.Meta(max_length=50)] | None = None
-    width: int | None = None
-
-
 class FillRequest(msgspec.Struct):
     """Body of `POST /v1/fill`. Keys that this version does not act on are ignored."""
 
     site: str
-    slots: list[SlotAsk]
+    slots: list[Ask]
     page: PageFacts = msgspec.field(default_factory=PageFacts)
 
 

@@ -39,7 +39,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "alembic": ("adserver.engines",),
     "jinja2": ("dashboards", "adserver.demo"),
     "maxminddb": ("adserver.serving",),
-    "msgspec": ("adserver.serving", "adserver.engines.sqlite_log"),
+    "msgspec": ("adserver.serving", "adserver.decision.context", "adserver.engines.sqlite_log"),
     "plotly": (),
     "prometheus_client": ("adserver.serving", "adserver.app"),
     "pydantic": ("adserver.catalog", "adserver.settings"),
