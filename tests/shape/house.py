@@ -40,6 +40,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jinja2": ("dashboards", "adserver.demo"),
     "maxminddb": ("adserver.serving",),
     "msgspec": ("adserver.serving", "adserver.decision.context", "adserver.engines.sqlite_log"),
+    "numpy": ("adserver.decision",),
     "plotly": (),
     "prometheus_client": ("adserver.serving", "adserver.app"),
     "pydantic": ("adserver.catalog", "adserver.settings"),
