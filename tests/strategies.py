@@ -180,7 +180,7 @@ _ITEM_EXTRAS = st.fixed_dictionaries(
     optional={
         "paused": st.booleans(),
         "pacing": st.sampled_from(["even", "frontloaded", "asap"]),
-        "caps": st.lists(_CAP, max_size=2),
+        "caps": st.lists(_CAP, max_size=2, unique_by=lambda cap: str(cap["per"])),
         "labels": some(_LABELS, least=0),
         "together": st.booleans(),
         "trusted": st.booleans(),
@@ -213,7 +213,10 @@ def line_items(draw: st.DrawFn, name: str, known: list[dict[str, Any]]) -> dict[
     offered = sorted({size for slot in reached for size in slot["sizes"]}) or list(SIZES)
     drawn = [draw(creatives(creative, offered)) for creative in draw(names(f"{name}.creative"))]
     item: dict[str, Any] = {"name": name, "tier": tier, "target": target, "creative": drawn}
-    return item | draw(_of_tier(tier)) | draw(_ITEM_EXTRAS)
+    item |= draw(_of_tier(tier)) | draw(_ITEM_EXTRAS)
+    if len(target.get("slot", SLOTS)) == 1:
+        item.pop("together", None)
+    return item
 
 
 @st.composite

@@ -18,13 +18,6 @@ from adserver.money import format_micros
 
 #: Keys of a line item that are stored but not acted on in this version, with what that means.
 NOT_YET: Mapping[str, str] = {
-    "goal": "delivery does not stop yet when the goal is met",
-    "budget": "delivery does not stop yet when the budget is spent",
-    "daily_budget": "delivery does not stop yet when the day's budget is spent",
-    "pacing": "delivery is not spread over the flight yet",
-    "caps": "caps are not applied yet: a visitor may see this more often",
-    "labels": "labels are not kept apart yet: two of them may stand on one page",
-    "together": "its slots are filled one by one yet, not all or none",
     "trusted": "its creatives are drawn in a sandbox yet, as all others",
     "price.flat": "the revenue of flat days is not counted yet",
     "price.cpa": "conversions, and so their revenue, are not counted yet",

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from adserver.catalog.keys import Finding, Loc, to_faults
-from adserver.catalog.model import RULE, Catalog
+from adserver.catalog.model import Catalog
+from adserver.catalog.part import RULE
 from adserver.errors import Fault
 
 #: What a text has to look like, by the key that it stands at.

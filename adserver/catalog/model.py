@@ -6,33 +6,17 @@ Money is integer micros in memory and decimal text outside; times are aware.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    PlainSerializer,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from adserver.catalog.targeting import Target, Text
-from adserver.money import format_micros, parse_micros
+from adserver.catalog.fields import Count, Flag, Instant, Micros, Mille, Name, Size, Text, Url, Window, Zone
+from adserver.catalog.part import Part
+from adserver.catalog.targeting import Target
 
 
 class Tier(StrEnum):
@@ -53,110 +37,6 @@ class PriceModel(StrEnum):
     CPC = "cpc"
     CPA = "cpa"
     FLAT = "flat"
-
-
-_AMOUNT = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,12})?")
-
-
-def _money(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError('write amounts as text, such as "4.50", so that no digit is lost')
-    if not _AMOUNT.fullmatch(str(value)):
-        raise ValueError(f'{value!r} is not an amount such as "4.50"')
-    return parse_micros(str(value))
-
-
-def _thousandth(micros: int) -> int:
-    if micros % 1000:
-        raise ValueError("must be a multiple of 0.001, so that one impression is a whole number of micros")
-    return micros
-
-
-def _no_number(value: Any) -> Any:
-    if isinstance(value, bool | int | float):
-        raise ValueError(f"{value!r} is not a date and time such as 2026-11-01T00:00:00")
-    return value
-
-
-def _to_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("is outside the years 1 to 9999 in UTC") from None
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f'{value!r} is not an IANA time zone such as "Asia/Kathmandu"') from None
-    return value
-
-
-def _url(value: str) -> str:
-    """An absolute http(s) URL, or a path on this server (`/…`), that no browser could read otherwise."""
-    if any(unicodedata.category(c) in ("Cc", "Zs", "Zl", "Zp") or c in '\\"<>`' for c in value):
-        raise ValueError(f"{value!r} has a character that does not belong in a URL")
-    if value.startswith("/") and not value.startswith("//"):
-        return value
-    try:
-        parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"{value!r} is not a URL: {error}") from None
-    if parts.scheme not in ("http", "https") or not host or parts.username is not None or "@" in parts.netloc:
-        raise ValueError(f'{value!r} is not a URL such as "https://bank.example/savings"')
-    return value
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}x[1-9][0-9]{0,3}$")]
-Micros = Annotated[
-    int,
-    BeforeValidator(_money),
-    PlainSerializer(format_micros, return_type=str),
-    Field(json_schema_extra={"type": "string"}),
-]
-#: An amount per thousand.
-Mille = Annotated[Micros, AfterValidator(_thousandth)]
-Instant = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_to_utc)]
-Flag = Annotated[bool, Field(strict=True)]
-Url = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_url)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Window = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhd]$")]
-Count = Annotated[int, Field(ge=1, le=10**12, strict=True)]
-
-
-class Part(BaseModel):
-    """Common to every object of the catalog: frozen, and an unknown key is a fault, never ignored.
-
-    Rules about which keys go together are checked on what was given, so that they are reported together with
-    faults in the values (pydantic alone would report them only once every value is right).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
-
-    @classmethod
-    def missing_or_extra(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Sentences about keys that are missing or do not go together, from the keys given."""
-        yield from ()
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _report_every_fault(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        wrong = list(cls.missing_or_extra(value)) if isinstance(value, dict) else []
-        if not wrong:
-            return handler(value)
-        faults = [InitErrorDetails(type=PydanticCustomError(RULE, text), input=value) for text in wrong]
-        try:
-            handler(value)
-        except ValidationError as error:
-            faults = [*map(_detail, error.errors(include_url=False)), *faults]
-        raise ValidationError.from_exception_data(cls.__name__, faults)
-
-
-#: Type of the errors that `Part.missing_or_extra` makes.
-RULE = "catalog_rule"
 
 
 class Slot(Part):
@@ -236,9 +116,32 @@ class Cap(Part):
     impressions: Count
     per: Window
 
+    @property
+    def seconds(self) -> int:
+        """Length of the window in seconds: `"30m"` → 1800."""
+        return int(self.per[:-1]) * _UNIT_SECONDS[self.per[-1]]
+
+
+_UNIT_SECONDS: Mapping[str, int] = {"m": 60, "h": 3600, "d": 86_400}
+
+
+def _one_per_window(caps: tuple[Cap, ...]) -> tuple[Cap, ...]:
+    first: dict[int, str] = {}
+    for cap in caps:
+        if cap.seconds in first:
+            raise ValueError(f"has two caps for one window ({first[cap.seconds]!r} and {cap.per!r})")
+        first[cap.seconds] = cap.per
+    return caps
+
+
+Caps = Annotated[tuple[Cap, ...], Field(max_length=10), AfterValidator(_one_per_window)]
+
 
 class Creative(Part):
-    """What is drawn. `image` is data that the page draws; `html` is drawn in a sandboxed frame."""
+    """What is drawn. `image` is data that the page draws; `html` is drawn in a sandboxed frame.
+
+    It serves only once `approved`, and with a `theme` only on pages of that theme.
+    """
 
     name: Name
     kind: Literal["image", "html"]
@@ -249,12 +152,16 @@ class Creative(Part):
     html: Annotated[str, Field(min_length=1, max_length=100_000)] | None = None
     click: Url | None = None
     weight: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 1
+    approved: Flag = True
+    theme: Literal["light", "dark"] | None = None
 
     @classmethod
     def missing_or_extra(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Each kind has keys of its own."""
+        """Each kind has keys of its own; an image for one theme has no variant for the other."""
         keys = {"image": ("image", "alt", "click"), "html": ("html",)}
         foreign = {"image": ("html",), "html": ("image", "image_dark", "alt")}
+        if given.get("theme") is not None and given.get("image_dark") is not None:
+            yield "theme and image_dark do not go together: with a theme, image is for that theme"
         kind = given.get("kind")
         if kind not in ("image", "html"):
             return
@@ -263,7 +170,11 @@ class Creative(Part):
 
 
 class LineItem(Part):
-    """Goal, price, targeting and tier of what one campaign bought. Half-open in time: start ≤ now < end."""
+    """Goal, price, targeting and tier of what one campaign bought. Half-open in time: start ≤ now < end.
+
+    On a page it stands once, or: in any number of its slots (`repeat`), in all of them or none (`together`),
+    or, once it has won one, in the others before anybody else (`companions`).
+    """
 
     name: Name
     tier: Tier
@@ -276,9 +187,13 @@ class LineItem(Part):
     daily_budget: Micros | None = None
     share: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)] | None = None
     pacing: Literal["even", "frontloaded", "asap"] = "even"
-    caps: tuple[Cap, ...] = Field(default=(), max_length=10)
+    caps: Caps = ()
     labels: tuple[Text, ...] = ()
+    repeat: Flag = False
     together: Flag = False
+    companions: Flag = False
+    rotation: Literal["even", "weighted", "sequential", "optimised"] = "weighted"
+    optimise_for: Literal["clicks", "viewables"] = "clicks"
     trusted: Flag = False
     allow_topics: tuple[Text, ...] = ()
     target: Target = Target()
@@ -286,7 +201,8 @@ class LineItem(Part):
 
     @classmethod
     def missing_or_extra(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """What the tier needs, and what would have no meaning in it."""
+        """What the tier needs, what would have no meaning in it, and what contradicts itself."""
+        yield from _contradictions(given)
         tier = given.get("tier")
         if not isinstance(tier, str) or tier not in _NEEDED:
             return
@@ -312,6 +228,20 @@ class LineItem(Part):
         return daily
 
 
+def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
+    sets = [key for key in ("together", "companions") if given.get(key) is True]
+    if len(sets) == 2:
+        yield "together and companions do not go together: give one of them"
+    target = given.get("target")
+    slots = target.get("slot") if isinstance(target, Mapping) else None
+    only = slots[0] if isinstance(slots, list | tuple) and len(slots) == 1 else slots
+    if sets and isinstance(only, str):
+        yield f"{' and '.join(sets)} needs two slots or more: target names only {only!r}"
+    rotation = given.get("rotation", "weighted")
+    if given.get("optimise_for") is not None and isinstance(rotation, str) and rotation != "optimised":
+        yield f"optimise_for belongs to rotation optimised, not {rotation}"
+
+
 _NEEDED: Mapping[str, tuple[str, ...]] = {
     Tier.SPONSORSHIP: ("share",),
     Tier.GUARANTEED: ("price", "goal", "start", "end"),
@@ -328,9 +258,10 @@ _ONLY_IN = {
 
 
 class Campaign(Part):
-    """A purpose for which an advertiser buys line items."""
+    """A purpose for which an advertiser buys line items. Its `caps` count all of them together."""
 
     name: Name
+    caps: Caps = ()
     line_item: tuple[LineItem, ...] = ()
 
 
@@ -359,12 +290,6 @@ def _not_exactly_one(given: Mapping[str, Any], keys: tuple[str, ...]) -> Iterato
     found = [str(key) for key in keys if given.get(key) is not None]
     if len(found) != 1:
         yield f"give exactly one of {', '.join(keys)}" + (f" (not {' and '.join(found)})" if found else "")
-
-
-def _detail(fault: Any) -> InitErrorDetails:
-    """One of pydantic's reported errors → what it can be reported from again."""
-    kind = PydanticCustomError(RULE, fault["msg"]) if fault["type"] == RULE else fault["type"]
-    return InitErrorDetails(type=kind, loc=fault["loc"], input=fault["input"], ctx=fault.get("ctx", {}))
 
 
 def live_at(item: LineItem, at: datetime) -> bool:

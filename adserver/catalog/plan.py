@@ -16,7 +16,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from adserver.catalog.faults import validation_faults
-from adserver.catalog.model import Catalog, Part
+from adserver.catalog.model import Catalog
+from adserver.catalog.part import Part
 from adserver.errors import InvalidInput
 
 #: Kind and names: `("slot", "daily", "article-top")`, `("line_item", "savings-top")`.

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from adserver.catalog.fields import Text
+
 MINUTES_PER_DAY = 24 * 60
 MINUTES_PER_WEEK = 7 * MINUTES_PER_DAY
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -101,7 +103,6 @@ def _hours(value: str) -> str:
     return value
 
 
-Text = Annotated[str, Field(min_length=1, max_length=200)]
 Values = Annotated[
     tuple[Text, ...],
     BeforeValidator(_one_or_many),

@@ -91,15 +91,7 @@ def test_shares_that_add_up_to_the_whole_or_follow_each_other() -> None:
     assert warnings(sponsor(1), sponsor(1) | {"paused": True}) == []
 
 
-FLIGHT = {"start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z"}
 GIVEN: dict[str, dict[str, Any]] = {
-    "goal": {"tier": "guaranteed", "price": {"cpm": "5"}, "goal": {"clicks": 1}} | FLIGHT,
-    "budget": {"tier": "price", "price": {"cpm": "5"}, "budget": "5"},
-    "daily_budget": {"tier": "price", "price": {"cpm": "5"}, "daily_budget": "5"},
-    "pacing": {"pacing": "asap"},
-    "caps": {"caps": [{"impressions": 1, "per": "1d"}]},
-    "labels": {"labels": ["bank"]},
-    "together": {"together": True},
     "trusted": {"trusted": True},
     "price.flat": {"price": {"flat": "5"}},
     "price.cpa": {"price": {"cpa": "5"}},
