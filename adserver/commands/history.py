@@ -14,9 +14,11 @@ from adserver.catalog.model import Catalog, Site
 from adserver.clock import system_clock, to_ms
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.engines.migrate import migrate
-from adserver.engines.sqlite_log import Rebuilt, SqliteLog
+from adserver.engines.sqlite_fold import Rebuilt
+from adserver.engines.sqlite_log import SqliteLog
 from adserver.errors import Fault, InvalidInput
-from adserver.measurement.history import History, batches, prices, read_history
+from adserver.measurement.history import History, batches, items_of, prices, read_history
+from adserver.measurement.period import local_days
 from adserver.measurement.token import FillIds
 from adserver.settings import load_settings
 
@@ -36,7 +38,7 @@ def rebuild(db: Db = None) -> None:
         typer.echo(f"equal: the rollups are the fold of {rebuilt.event_count} events")
         return
     typer.echo(
-        f"not equal: {rebuilt.wrong_rollup_count + rebuilt.wrong_marked_count} rows of the rollups differed "
+        f"not equal: {rebuilt.wrong_count} rows of the rollups differed "
         f"from {rebuilt.event_count} events and are put right",
         err=True,
     )
@@ -97,6 +99,7 @@ async def _import(
                 note = f"import of {history.file}"
                 await catalog.apply(grown, author="import", at=system_clock(), note=note)
                 stored = await catalog.load()
+            items = {name: stored.ids["line_item", item] for name, item in items_of(stored.catalog).items()}
             return log.import_history(
                 history.digest,
                 history.file,
@@ -106,7 +109,9 @@ async def _import(
                     FillIds(log.node_number()),
                     {name: stored.ids["slot", site.name, name] for name in history.slots},
                     {name: stored.ids["creative", name] for name in history.creatives},
+                    items,
                     prices(stored.catalog),
+                    local_days(dict.fromkeys(items.values(), site.zone)),
                 ),
             )
         finally:

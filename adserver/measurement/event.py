@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from adserver.catalog.model import PriceModel
 from adserver.clock import bucket_of_ms
+from adserver.measurement.period import DayOf, utc_day
 from adserver.measurement.token import FillToken
 
 
@@ -38,16 +39,24 @@ class Validity(IntEnum):
     """It came later after its fill than the setting allows."""
     FUTURE = 3
     """Its fill is further ahead of our clock than the setting allows."""
+    OVER_GOAL = 4
+    """More than the line item's goal, budget or daily budget holds, or of a fill whose impression was."""
 
 
 class Event(NamedTuple):
-    """One row of the log. `at_ms`: when it arrived; `bucket`: the quarter hour of its fill."""
+    """One row of the log.
+
+    `at_ms`: when it arrived; `bucket`: the quarter hour of its fill; `day`: the local date of that bucket in
+    the time zone of the line item, in days since 1970-01-01.
+    """
 
     fill: int
     kind: int
     at_ms: int
     bucket: int
+    day: int
     slot: int
+    item: int
     creative: int
     revenue_micros: int
     validity: int
@@ -78,16 +87,19 @@ class Windows:
         return Validity.VALID if age_ms < window else Validity.LATE
 
 
-def event_of(token: FillToken, kind: Kind, at_ms: int, windows: Windows) -> Event:
-    """The event that a token proves. Slot, creative and price come from the token alone."""
+def event_of(token: FillToken, kind: Kind, at_ms: int, windows: Windows, day_of: DayOf = utc_day) -> Event:
+    """The event that a token proves. Slot, line item, creative and price come from the token alone."""
+    bucket = bucket_of_ms(token.at_ms)
     validity = windows.validity(kind, at_ms - token.at_ms)
     earns = validity is Validity.VALID and token.model is not None and BILLABLE.get(token.model) is kind
     return Event(
         fill=token.fill,
         kind=kind,
         at_ms=at_ms,
-        bucket=bucket_of_ms(token.at_ms),
+        bucket=bucket,
+        day=day_of(token.item_id, bucket),
         slot=token.slot_id,
+        item=token.item_id,
         creative=token.creative_id,
         revenue_micros=token.price_micros if earns else 0,
         validity=validity,

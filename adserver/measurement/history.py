@@ -18,6 +18,7 @@ from adserver.catalog.model import Catalog, Price
 from adserver.clock import bucket_of_ms, to_ms
 from adserver.errors import Fault, InvalidInput
 from adserver.measurement.event import BILLABLE, Event, Kind, Validity
+from adserver.measurement.period import DayOf, utc_day
 from adserver.measurement.token import FillIds
 
 COLUMNS = ("at", "slot", "creative", "type")
@@ -120,25 +121,38 @@ def prices(catalog: Catalog) -> dict[str, Price | None]:
     return {creative.name: item.price for _, _, item in catalog.line_items() for creative in item.creative}
 
 
+def items_of(catalog: Catalog) -> dict[str, str]:
+    """Creative → its line item, by names."""
+    return {creative.name: item.name for _, _, item in catalog.line_items() for creative in item.creative}
+
+
 def batches(
     history: History,
     ids: FillIds,
     slots: Mapping[str, int],
     creatives: Mapping[str, int],
+    items: Mapping[str, int],
     price_of: Mapping[str, Price | None],
+    day_of: DayOf = utc_day,
 ) -> Iterator[list[Event]]:
-    """The file's events, each with an id of its own: a history does not say which click is of which fill."""
+    """The file's events, each with an id of its own: a history does not say which click is of which fill.
+
+    `slots` and `creatives`: name → id; `items` and `price_of`: creative → its line item's id and price.
+    """
     batch: list[Event] = []
     for line in history.lines:
-        price = price_of.get(line.creative)
+        price, item = price_of.get(line.creative), items[line.creative]
+        bucket = bucket_of_ms(line.at_ms)
         earns = price is not None and BILLABLE.get(price.model) is line.kind
         batch.append(
             Event(
                 fill=ids.next(line.at_ms),
                 kind=line.kind,
                 at_ms=line.at_ms,
-                bucket=bucket_of_ms(line.at_ms),
+                bucket=bucket,
+                day=day_of(item, bucket),
                 slot=slots[line.slot],
+                item=item,
                 creative=creatives[line.creative],
                 revenue_micros=price.per_event_micros if price and earns else 0,
                 validity=Validity.VALID,

@@ -8,7 +8,7 @@ tried again, since single use makes a repeat harmless.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +16,8 @@ from typing import Protocol
 
 import structlog
 
+from adserver.engines.sqlite_limits import Counted, Limit
+from adserver.engines.sqlite_log import Committed, State
 from adserver.errors import Overloaded, StorageFailed
 from adserver.measurement.event import Event
 
@@ -29,13 +31,19 @@ _RETRY_SECONDS = 0.25
 
 
 class Store(Protocol):
-    """What the log needs of an engine. `commit` returns when the rows are durable, or raises."""
+    """What the log needs of an engine. Each call returns when its work is durable, or raises."""
 
-    def commit(self, rows: Sequence[Event], requests: dict[tuple[int, int, str], int], /) -> int:
-        """Write events and counts of requests in one transaction; how many events were new.
+    def commit(
+        self, rows: Sequence[Event], requests: dict[tuple[int, int, str], int], states: Sequence[State], /
+    ) -> Committed:
+        """Write events, counts of requests and states in one transaction; which of them are new and count.
 
         Raises StorageFailed with nothing written.
         """
+        ...
+
+    def limit(self, limits: Sequence[Limit], /) -> None:
+        """Make these the limits of all that is written from now on. Raises StorageFailed."""
         ...
 
 
@@ -59,12 +67,23 @@ class LogCounts:
 class EventLog:
     """One writer for all of a worker's events. `start` it inside the loop; `stop` writes what is left."""
 
-    def __init__(self, store: Store, *, max_waiting: int, flush_seconds: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        max_waiting: int,
+        flush_seconds: float,
+        on_counted: Callable[[Sequence[Counted]], None] | None = None,
+    ) -> None:
+        """`on_counted` is told inside the event loop, after each commit, which new events count."""
         self._store = store
         self._max_waiting = max_waiting
         self._flush_seconds = flush_seconds
+        self._on_counted = on_counted
         self._waiting: list[Event] = []
         self._requests: dict[tuple[int, int, str], int] = {}
+        self._states: dict[str, State] = {}
+        self._limits: Sequence[Limit] | None = None
         self._acknowledged: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
         self._stopping = False
@@ -110,6 +129,18 @@ class EventLog:
         key = (bucket, slot, outcome)
         self._requests[key] = self._requests.get(key, 0) + 1
 
+    def set_limits(self, limits: Sequence[Limit]) -> None:
+        """Replace the limits, for every commit that begins from now on."""
+        assert len({limit.item for limit in limits}) == len(limits), "a line item has one limit"
+        self._limits = limits
+
+    def save_state(self, name: str, value: bytes, at_ms: int) -> None:
+        """Keep something over a restart: written with the next commit, in the same transaction.
+
+        Of several states under one name before that, the last is written.
+        """
+        self._states[name] = State(name, at_ms, value)
+
     async def _write(self) -> None:
         while not self._stopping:
             with suppress(TimeoutError):
@@ -123,24 +154,21 @@ class EventLog:
     async def _commit_waiting(self) -> bool:
         """Write all that waits, in batches; whether that worked. What failed waits on, unacknowledged."""
         events, requests, acknowledged = self._waiting, self._requests, self._acknowledged
-        if not events and not requests:
+        states = self._states
+        if not events and not requests and not states:
             return True
-        self._waiting, self._requests, self._acknowledged = [], {}, None
-        loop = asyncio.get_running_loop()
+        self._waiting, self._requests, self._acknowledged, self._states = [], {}, None, {}
         written = 0
         try:
-            while written < len(events) or requests:
+            while written < len(events) or requests or states:
                 batch = events[written : written + _BATCH]
-                await loop.run_in_executor(self._thread, self._store.commit, batch, requests)
+                await self._commit(batch, requests, list(states.values()))
                 written += len(batch)
-                self.counts.count_decisions(requests)
-                requests = {}
-                self.counts.commits += 1
-                self.counts.committed += len(batch)
+                requests, states = {}, {}
         except StorageFailed as error:
             self.counts.failed_commits += 1
             _log.error("events not written", error=str(error), waiting=len(events) - written)
-            self._take_back(events[written:], requests)
+            self._take_back(events[written:], requests, states)
             if acknowledged:
                 acknowledged.set_exception(error)
             return False
@@ -148,7 +176,30 @@ class EventLog:
             acknowledged.set_result(None)
         return True
 
-    def _take_back(self, events: list[Event], requests: dict[tuple[int, int, str], int]) -> None:
+    async def _commit(
+        self, batch: list[Event], requests: dict[tuple[int, int, str], int], states: list[State]
+    ) -> None:
+        """One transaction, under the newest limits; then count it and tell what counts."""
+        loop = asyncio.get_running_loop()
+        while (limits := self._limits) is not None:
+            await loop.run_in_executor(self._thread, self._store.limit, limits)
+            if self._limits is limits:
+                self._limits = None
+        committed = await loop.run_in_executor(self._thread, self._store.commit, batch, requests, states)
+        self.counts.count_decisions(requests)
+        self.counts.commits += 1
+        self.counts.committed += len(batch)
+        if self._on_counted and committed.counted:
+            try:
+                self._on_counted(committed.counted)
+            except Exception:
+                # They are on disk: whoever listens may stumble, the log goes on.
+                _log.exception("what was counted was not taken up")
+
+    def _take_back(
+        self, events: list[Event], requests: dict[tuple[int, int, str], int], states: dict[str, State]
+    ) -> None:
         self._waiting = events + self._waiting
+        self._states = states | self._states
         for key, count in requests.items():
             self._requests[key] = self._requests.get(key, 0) + count

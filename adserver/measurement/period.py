@@ -6,13 +6,14 @@ by adding hours. Nothing here reads a clock: today is an argument.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache, partial
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from adserver.clock import bucket_of
+from adserver.clock import BUCKET_SECONDS, bucket_of, bucket_start
 
 #: Nothing was counted before; also keeps the arithmetic of dates far from its ends.
 EARLIEST = date(2000, 1, 1)
@@ -26,6 +27,35 @@ def day_start(day: date, zone: ZoneInfo) -> datetime:
     which is the instant of the change; where midnight comes twice, it is the first one.
     """
     return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+#: (line item, bucket) → the local date of the bucket where the line item runs, in days since 1970-01-01.
+DayOf = Callable[[int, int], int]
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_BUCKETS_PER_DAY = 86_400 // BUCKET_SECONDS
+#: Buckets whose day is remembered, per time zone: more than a month of them, so that late clicks find theirs.
+_MOST_REMEMBERED = 4096
+
+
+def utc_day(_item: int, bucket: int) -> int:
+    """The day of a bucket for line items whose time zone nobody knows."""
+    return bucket // _BUCKETS_PER_DAY
+
+
+def local_days(zones: Mapping[int, ZoneInfo]) -> DayOf:
+    """Line item → its time zone, as the days that its budget is cut by; UTC for line items not in it."""
+    remembered = {zone: lru_cache(_MOST_REMEMBERED)(partial(_local_day, zone)) for zone in zones.values()}
+    day_in = {item: remembered[zone] for item, zone in zones.items()}
+
+    def day_of(item: int, bucket: int) -> int:
+        local = day_in.get(item)
+        return local(bucket) if local else utc_day(item, bucket)
+
+    return day_of
+
+
+def _local_day(zone: ZoneInfo, bucket: int) -> int:
+    return bucket_start(bucket).astimezone(zone).toordinal() - _EPOCH_DAY
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from tests.newsroom import rows
 
 def event(fill: int) -> Event:
     """An impression of a fill."""
-    return Event(fill, 1, 1000, 1, 1, 1, 5, 0)
+    return Event(fill, 1, 1000, bucket=1, day=0, slot=1, item=1, creative=1, revenue_micros=5, validity=0)
 
 
 @asynccontextmanager
