@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import tempfile
 from collections import Counter
@@ -14,13 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adserver.engines.catalog_store import sqlite_url
-from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_fold import Rebuilt
 from adserver.engines.sqlite_limits import Limit
 from adserver.engines.sqlite_log import SqliteLog, State
 from adserver.errors import StorageFailed
 from adserver.measurement.event import Event
+from tests.engines.logs import event, new_log
 
 ROWS = st.builds(
     lambda fill, kind, slot, revenue, validity: Event(
@@ -41,17 +39,6 @@ ROWS = st.builds(
     revenue=st.integers(0, 10**9),
     validity=st.sampled_from([0, 0, 0, 2, 3]),
 )
-
-
-def new_log(folder: Path) -> SqliteLog:
-    path = folder / "log.db"
-    asyncio.run(migrate(sqlite_url(path), "events"))
-    return SqliteLog(path)
-
-
-def event(fill: int, kind: int = 1, *, at_ms: int = 1000, item: int = 7, revenue_micros: int = 5) -> Event:
-    """A valid event of a fill."""
-    return Event(fill, kind, at_ms, fill, fill // 3, 1, item, 2, revenue_micros, 0)
 
 
 class Fold:
@@ -128,8 +115,8 @@ def told_by(fold: Fold) -> Counter[object]:
 
 def test_rebuild_finds_and_mends_every_wrong_row(tmp_path: Path) -> None:
     log = new_log(tmp_path)
-    log.commit([event(n) for n in range(10)], {})
-    log.commit([event(3, at_ms=2000)], {})
+    log.commit([event(n, day=n // 3, revenue_micros=5) for n in range(10)], {})
+    log.commit([event(3, at_ms=2000, revenue_micros=5)], {})
     database = sqlite3.connect(tmp_path / "log.db", isolation_level=None)
     tables = ("rollup", "progress", "delivered")
     before = [stored(database, table, 1) for table in tables]
