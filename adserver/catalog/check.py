@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from adserver.catalog.faults import nearest
 from adserver.catalog.keys import Finding, Loc, readable, to_faults
 from adserver.catalog.model import Catalog, LineItem, PriceModel, Slot, Tier
+from adserver.catalog.nearest import nearest
 from adserver.catalog.outline import ItemOutline, Named, Outline, Reference, SlotOutline, outline
 from adserver.errors import Fault
 from adserver.money import format_micros

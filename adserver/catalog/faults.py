@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from adserver.catalog.keys import Finding, Loc, to_faults
 from adserver.catalog.model import Catalog
+from adserver.catalog.nearest import nearest
 from adserver.catalog.part import RULE
+from adserver.catalog.targeting import Place
 from adserver.errors import Fault
 
 #: What a text has to look like, by the key that it stands at.
@@ -60,12 +61,6 @@ def validation_faults(tables: Any, error: ValidationError, file: str) -> list[Fa
     return to_faults(tables, validation_findings(error), file)
 
 
-def nearest(word: str, known: Any) -> str:
-    """`"; did you mean 'section'?"` when one of the known words looks alike, else nothing."""
-    matches = get_close_matches(word, sorted(map(str, known)), n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
-
-
 def _follows(fault: Any) -> bool:
     """Whether a list is only too short because of elements that have faults of their own."""
     return bool(fault["type"] == "too_short" and len(fault["input"]) > 0)
@@ -85,12 +80,21 @@ def _sentence(fault: Any, loc: Loc) -> str:
     if kind == "value_error":
         return str(more["error"])
     if kind == "extra_forbidden":
-        return f"unknown key{nearest(str(loc[-1]), _known_keys(loc))}"
+        return _unknown_key(loc)
     if kind == "string_pattern_mismatch":
         key = next(step for step in reversed(loc) if isinstance(step, str))
         return f"{_shown(given)} is not {_LOOKS[key]}"
     known = _SENTENCES.get(kind)
     return known(given, more) if known else str(fault["msg"])
+
+
+def _unknown_key(loc: Loc) -> str:
+    key, owners = str(loc[-1]), loc[:-1]
+    if key in Place.model_fields and ("any" in owners or "all" in owners):
+        return "stays at the top of target: groups are about pages and visitors"
+    if key in ("any", "all", "not") and "not" in owners:
+        return "cannot stand in not"
+    return f"unknown key{nearest(key, _known_keys(loc))}"
 
 
 def _known_keys(loc: Loc) -> list[str]:
@@ -104,9 +108,10 @@ def _known_keys(loc: Loc) -> list[str]:
 
 
 def _model_in(annotation: Any) -> type[BaseModel]:
-    """The model in `X`, `X | None` or `tuple[X, ...]`."""
-    parts = getattr(annotation, "__args__", (annotation,))
-    return next(part for part in parts if isinstance(part, type) and issubclass(part, BaseModel))
+    """The model in `X`, `X | None`, `tuple[X, ...]` or `tuple[X, ...] | None`."""
+    while not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        annotation = annotation.__args__[0]
+    return annotation
 
 
 def _bound(limit: float) -> str:

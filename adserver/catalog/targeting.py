@@ -1,18 +1,47 @@
 """Targeting text of a line item → checked, canonical conditions: data, never code.
 
-A `Target` is a conjunction: every dimension that it names must match. Within a dimension one of the listed
-values must match. `not` excludes a page as soon as any one of its dimensions matches. What a page request
-does not say (an unknown country, no section) never matches a listed value, so inclusion fails closed.
+A `target` names dimensions and lists values for each. It passes a page request when
+
+- every dimension that it names has one of its listed values there,
+- nothing that `not` lists is there: one match in any of its dimensions excludes,
+- of the groups in `any` at least one passes, and of those in `all` every one.
+
+A group is a target within a target: it has dimensions, `not`, `any` and `all` of its own, three levels deep
+and twenty in all. `site`, `slot` and `hours` say where and when a line item is sold; they stay at the top.
+
+| dimension | values |
+|---|---|
+| `site`, `slot` | names of the catalog |
+| `hours` | in the site's time zone: `"mon-fri 08:00-20:00"`, `"fri 22:00-02:00"`, `"sat-sun"` |
+| `section` | patterns of the page's section |
+| `topic` | any of the page's topics |
+| `url` | patterns of the page's address: `"news.example/2026/*"`, `"*/live/*"` |
+| `country` | ISO 3166-1 alpha-2 |
+| `device` | `desktop`, `mobile`, `tablet` |
+| `values` | key-values that the page gives: `{ author = ["x"] }` |
+
+In a pattern `*` stands for any run of characters, also none and also across `/`; all else stands for itself.
+`"world"` is the section `world` alone, `"world/*"` is `world/asia` but not `world`. The address of a page is
+its URL without scheme, query and fragment, percent-decoded, its host in lower case; the home page's is
+`news.example/`.
+
+What a request does not say fails closed. No listed value matches it; and country, device and address, which
+every visit has, fail `not` too while they are unknown: who knows no country cannot know that it is not `US`.
+A page without section, topics or values, on the other hand, is known to have none, and so passes their `not`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Self, TypeVar
+from urllib.parse import unquote
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from adserver.catalog.fields import Text
+from adserver.catalog.nearest import nearest
+from adserver.catalog.part import Part
 
 MINUTES_PER_DAY = 24 * 60
 MINUTES_PER_WEEK = 7 * MINUTES_PER_DAY
@@ -32,6 +61,14 @@ COUNTRIES = frozenset(
     YE YT ZA ZM ZW
     """.split()
 )
+#: Bounds of the language: patterns in one list, groups in one target and how deep they nest, and how much is
+#: looked at of a text that a page request gives.
+MOST_PATTERNS = 200
+MOST_GROUPS = 20
+MOST_LEVELS = 3
+MOST_FACT_CHARS = 2000
+_P = TypeVar("_P", bound=Part | None)
+_SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
 _HOURS = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))?)(?: (\d\d):(\d\d)-(\d\d):(\d\d))?")
 
 
@@ -47,7 +84,7 @@ def parse_hours(text: str) -> tuple[tuple[int, int], ...]:
     first, last, *clock = match.groups()
     for day in (first, last or first):
         if day not in DAYS:
-            raise ValueError(f"{day!r} is not a day (use {', '.join(DAYS)})")
+            raise ValueError(f"{day!r} is not a day (use {', '.join(DAYS)}){nearest(day, DAYS)}")
     start, end = 0, MINUTES_PER_DAY
     if clock[0] is not None:
         start, end = (_minute_of_day(int(h), int(m), text) for h, m in (clock[:2], clock[2:]))
@@ -75,6 +112,33 @@ def _wrap_week(start: int, end: int) -> list[tuple[int, int]]:
     return [(start, MINUTES_PER_WEEK), (0, end - MINUTES_PER_WEEK)]
 
 
+def page_address(url: str) -> str:
+    """A page's URL → what `url` patterns are matched with; empty without a host.
+
+    >>> page_address("https://News.example/2026/%C3%BC?from=mail#top")
+    'news.example/2026/ü'
+    """
+    text = re.split("[?#]", url[:MOST_FACT_CHARS], maxsplit=1)[0]
+    host, _, path = _without_scheme(text).partition("/")
+    host = host.rpartition("@")[2].lower()
+    return f"{host}/{unquote(path)}" if host else ""
+
+
+def segments(pattern: str) -> tuple[str, ...]:
+    """The texts between the `*` of a `section` pattern; a single one where there is no `*`."""
+    return tuple(pattern.split("*"))
+
+
+def url_segments(pattern: str) -> tuple[str, ...]:
+    """The texts between the `*` of a `url` pattern, as they stand in an address (`%2A` is a star itself)."""
+    return tuple(map(unquote, pattern.split("*")))
+
+
+def _without_scheme(text: str) -> str:
+    scheme = _SCHEME.match(text)
+    return text[scheme.end() :] if scheme else text
+
+
 def _one_or_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -88,13 +152,15 @@ def _no_repeats(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _country(value: str) -> str:
     if value not in COUNTRIES:
-        raise ValueError(f'{value!r} is not an ISO 3166-1 alpha-2 code such as "NP"')
+        meant = "GB" if value.upper() == "UK" else value.upper()
+        hint = f"; did you mean {meant!r}?" if meant in COUNTRIES else ""
+        raise ValueError(f'{value!r} is not an ISO 3166-1 alpha-2 code such as "NP"{hint}')
     return value
 
 
 def _device(value: str) -> str:
     if value not in DEVICES:
-        raise ValueError(f"{value!r} is not a device (use {', '.join(DEVICES)})")
+        raise ValueError(f"{value!r} is not a device (use {', '.join(DEVICES)}){nearest(value, DEVICES)}")
     return value
 
 
@@ -103,44 +169,59 @@ def _hours(value: str) -> str:
     return value
 
 
-Values = Annotated[
-    tuple[Text, ...],
-    BeforeValidator(_one_or_many),
-    Field(min_length=1, max_length=5000),
-    AfterValidator(_no_repeats),
-]
-Countries = Annotated[
-    tuple[Annotated[str, AfterValidator(_country)], ...],
-    BeforeValidator(_one_or_many),
-    Field(min_length=1),
-    AfterValidator(_no_repeats),
-]
-Devices = Annotated[
-    tuple[Annotated[str, AfterValidator(_device)], ...],
-    BeforeValidator(_one_or_many),
-    Field(min_length=1),
-    AfterValidator(_no_repeats),
-]
-Hours = Annotated[
-    tuple[Annotated[str, AfterValidator(_hours)], ...],
-    BeforeValidator(_one_or_many),
-    Field(min_length=1),
-    AfterValidator(_no_repeats),
-]
+def _url_pattern(value: str) -> str:
+    host = value.partition("/")[0]
+    if "://" in value:
+        raise ValueError(f'{value!r} has a scheme; write it without "https://"')
+    if "?" in value or "#" in value:
+        raise ValueError(f"{value!r} has a query or fragment, which are not looked at")
+    if not host:
+        raise ValueError(f'{value!r} has no host; begin with one, or with "*" as in "*/live/*"')
+    if "*" not in value and "/" not in value:
+        raise ValueError(f'{value!r} has no path; write "{value}/*" for the whole site')
+    if "*" not in host and host != host.lower():
+        raise ValueError(f"{value!r} never matches: hosts are in lower case")
+    return value
 
 
-class Conditions(BaseModel):
-    """Values per dimension; None means that the dimension is not looked at."""
+def _few_patterns(values: tuple[str, ...]) -> tuple[str, ...]:
+    if sum("*" in value for value in values) > MOST_PATTERNS:
+        raise ValueError(f"has more than {MOST_PATTERNS} patterns")
+    return values
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+_OneOrMany = BeforeValidator(_one_or_many)
+_NoRepeats = AfterValidator(_no_repeats)
+_Some = Field(min_length=1)
+Values = Annotated[tuple[Text, ...], _OneOrMany, Field(min_length=1, max_length=5000), _NoRepeats]
+Sections = Annotated[Values, AfterValidator(_few_patterns)]
+Urls = Annotated[
+    tuple[Annotated[Text, AfterValidator(_url_pattern)], ...],
+    _OneOrMany,
+    Field(min_length=1, max_length=MOST_PATTERNS),
+    _NoRepeats,
+]
+Countries = Annotated[tuple[Annotated[str, AfterValidator(_country)], ...], _OneOrMany, _Some, _NoRepeats]
+Devices = Annotated[tuple[Annotated[str, AfterValidator(_device)], ...], _OneOrMany, _Some, _NoRepeats]
+Hours = Annotated[tuple[Annotated[str, AfterValidator(_hours)], ...], _OneOrMany, _Some, _NoRepeats]
+
+
+class Place(Part):
+    """Where and when a line item is sold, per dimension; None means that the dimension is not looked at."""
 
     site: Values | None = None
     slot: Values | None = None
-    section: Values | None = None
+    hours: Hours | None = None
+
+
+class Facts(Part):
+    """Values of a page and its visitor, per dimension; None means that the dimension is not looked at."""
+
+    section: Sections | None = None
     topic: Values | None = None
+    url: Urls | None = None
     country: Countries | None = None
     device: Devices | None = None
-    hours: Hours | None = None
     values: dict[Text, Values] | None = Field(default=None, max_length=50)
 
     @field_validator("values")
@@ -151,16 +232,75 @@ class Conditions(BaseModel):
         return values
 
 
+class Conditions(Facts, Place):
+    """All dimensions."""
+
+
+class Group(Facts):
+    """A target within a target, without place and time."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    exclude: Facts | None = Field(default=None, alias="not")
+    any: tuple[Group, ...] | None = Field(default=None, min_length=1)
+    all: tuple[Group, ...] | None = Field(default=None, min_length=1)
+
+    @field_validator("exclude")
+    @classmethod
+    def _excludes_something(cls, exclude: Facts | None) -> Facts | None:
+        return _not_empty(exclude)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        return _not_empty(self)
+
+
 class Target(Conditions):
-    """What a page request must be (`Conditions`) and must not be (`not`) for a line item to serve."""
+    """What a page request must be (`Conditions`, groups) and must not be (`not`) for a line item to serve."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     exclude: Conditions | None = Field(default=None, alias="not")
+    any: tuple[Group, ...] | None = Field(default=None, min_length=1)
+    all: tuple[Group, ...] | None = Field(default=None, min_length=1)
+
+    @classmethod
+    def missing_or_extra(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Not more groups than anybody could keep in mind."""
+        count = sum(map(len, _levels([given])))
+        if count > MOST_GROUPS:
+            yield f"has {count} groups, which is more than {MOST_GROUPS}"
 
     @field_validator("exclude")
     @classmethod
     def _excludes_something(cls, exclude: Conditions | None) -> Conditions | None:
-        if exclude == Conditions():
-            raise ValueError("is empty")
-        return exclude
+        return _not_empty(exclude)
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+    @field_validator("any", "all", mode="before")
+    @classmethod
+    def _not_too_deep(cls, groups: Any) -> Any:
+        """Checked before anything in them is, which could be nested deeper than Python can follow."""
+        if len(_levels([{"any": groups}])) > MOST_LEVELS:
+            raise ValueError(f"nests groups more than {MOST_LEVELS} levels deep")
+        return groups
+
+
+def _levels(given: Sequence[Any]) -> list[list[Any]]:
+    """The groups in plain tables, then those in these and so on, down to one level more than is allowed."""
+    levels: list[list[Any]] = []
+    while given and len(levels) <= MOST_LEVELS:
+        found: list[Any] = []
+        for table in given:
+            for key in ("any", "all") if isinstance(table, Mapping) else ():
+                groups = table.get(key)
+                found += groups if isinstance(groups, list | tuple) else ()
+        if found:
+            levels.append(found)
+        given = found
+    return levels
+
+
+def _not_empty(part: _P) -> _P:
+    if part is not None and not any(value is not None for _, value in part):
+        raise ValueError("is empty")
+    return part
