@@ -17,16 +17,16 @@ from typing import NamedTuple
 
 
 class Limit(NamedTuple):
-    """What may be counted for one line item; 0 stands for no limit.
+    """What may be counted for one line item; None stands for no limit, and 0 for nothing at all.
 
     `kind` is the kind of event that `goal` counts. `daily_budget_micros` holds for each local day of its own.
     """
 
     item: int
-    kind: int
-    goal: int
-    budget_micros: int
-    daily_budget_micros: int
+    kind: int = 0
+    goal: int | None = None
+    budget_micros: int | None = None
+    daily_budget_micros: int | None = None
 
 
 class Counted(NamedTuple):
@@ -42,8 +42,8 @@ class Counted(NamedTuple):
 _TABLES = (
     """
     CREATE TEMP TABLE limited (
-      item INTEGER PRIMARY KEY, kind INTEGER NOT NULL, goal INTEGER NOT NULL, budget_micros INTEGER NOT NULL,
-      daily_budget_micros INTEGER NOT NULL)
+      item INTEGER PRIMARY KEY, kind INTEGER NOT NULL, goal INTEGER, budget_micros INTEGER,
+      daily_budget_micros INTEGER)
     """,
     """
     CREATE TEMP TABLE counted (
@@ -52,8 +52,8 @@ _TABLES = (
     """,
     """
     CREATE TEMP TABLE pressed (
-      item INTEGER PRIMARY KEY, kind INTEGER NOT NULL, goal INTEGER NOT NULL, budget_micros INTEGER NOT NULL,
-      daily_budget_micros INTEGER NOT NULL, reached INTEGER NOT NULL, spent INTEGER NOT NULL)
+      item INTEGER PRIMARY KEY, kind INTEGER NOT NULL, goal INTEGER, budget_micros INTEGER,
+      daily_budget_micros INTEGER, reached INTEGER NOT NULL, spent INTEGER NOT NULL)
     """,
 )
 _COUNT = """
@@ -61,6 +61,7 @@ INSERT INTO counted SELECT item, day, kind, count(*), sum(revenue_micros)
 FROM incoming WHERE validity = 0 GROUP BY 1, 2, 3
 """
 #: Line items of the batch that may be beyond a limit, with their limits and what is counted of them so far.
+#: Nothing is more than a limit that is NULL.
 _PRESS = """
 INSERT INTO pressed
 SELECT item, kind, goal, budget_micros, daily_budget_micros, reached, spent FROM (
@@ -71,9 +72,9 @@ SELECT item, kind, goal, budget_micros, daily_budget_micros, reached, spent FROM
     SELECT l.*, sum(c.event_count * (c.kind = l.kind)) AS more, sum(c.revenue_micros) AS earned
     FROM counted c CROSS JOIN limited l USING (item) GROUP BY c.item) AS batch
   LEFT JOIN delivered d ON d.item = batch.item) AS sums
-WHERE (goal AND reached + more > goal)
-   OR (budget_micros AND spent + earned > budget_micros)
-   OR (daily_budget_micros AND EXISTS (
+WHERE reached + more > goal
+   OR spent + earned > budget_micros
+   OR (daily_budget_micros IS NOT NULL AND EXISTS (
         SELECT 1 FROM counted c LEFT JOIN progress p USING (item, day)
         WHERE c.item = sums.item GROUP BY c.day
         HAVING coalesce(max(p.revenue_micros), 0) + sum(c.revenue_micros) > daily_budget_micros))
@@ -91,14 +92,14 @@ _MARK_GOAL = """
 UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE (fill, kind) IN (SELECT fill, kind FROM (
   SELECT i.fill, i.kind, x.goal,
     x.reached + row_number() OVER (PARTITION BY i.item ORDER BY i.fill) AS reached
-  FROM incoming i JOIN pressed x ON x.item = i.item AND x.kind = i.kind AND x.goal WHERE i.validity = 0)
+  FROM incoming i JOIN pressed x ON x.item = i.item AND x.kind = i.kind WHERE i.validity = 0)
 WHERE reached > goal AND kind <= :last_kind)
 """
 _MARK_DAILY = """
 UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE (fill, kind) IN (SELECT fill, kind FROM (
   SELECT i.fill, i.kind, x.daily_budget_micros AS budget_micros, coalesce(p.revenue_micros, 0) +
     sum(i.revenue_micros) OVER (PARTITION BY i.item, i.day ORDER BY i.kind > 1, i.fill, i.kind) AS spent
-  FROM incoming i JOIN pressed x ON x.item = i.item AND x.daily_budget_micros
+  FROM incoming i JOIN pressed x ON x.item = i.item AND x.daily_budget_micros IS NOT NULL
   LEFT JOIN progress p ON p.item = i.item AND p.day = i.day
   WHERE i.validity = 0 AND i.revenue_micros)
 WHERE spent > budget_micros AND kind <= :last_kind)
@@ -107,7 +108,7 @@ _MARK_BUDGET = """
 UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE (fill, kind) IN (SELECT fill, kind FROM (
   SELECT i.fill, i.kind, x.budget_micros, x.spent +
     sum(i.revenue_micros) OVER (PARTITION BY i.item ORDER BY i.kind > 1, i.fill, i.kind) AS spent
-  FROM incoming i JOIN pressed x ON x.item = i.item AND x.budget_micros
+  FROM incoming i JOIN pressed x ON x.item = i.item AND x.budget_micros IS NOT NULL
   WHERE i.validity = 0 AND i.revenue_micros)
 WHERE spent > budget_micros AND kind <= :last_kind)
 """

@@ -1,23 +1,16 @@
-"""The rollups in SQLite → sums per day and slot; all SQL of the reports, on a connection that cannot write.
+"""The rollups in SQLite → sums per day and slot; all SQL of the reports.
 
 One statement reads events and requests together, so that every number of a report is of one instant.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import aiosqlite
-
 from adserver.clock import BUCKET_SECONDS
-from adserver.errors import StorageFailed
-
-BUSY_TIMEOUT_MS = 5_000
+from adserver.engines.sqlite_reader import SqliteReader
 
 # CROSS JOIN keeps the days outside, so that each is one range of the primary key (bucket, …).
 SUMS = """
@@ -64,13 +57,8 @@ class Sums(NamedTuple):
     revenue_micros: int
 
 
-class SqliteReport:
-    """Reads the rollups of one database file, opened at the first question; raises StorageFailed."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._opening = asyncio.Lock()
-        self._connection: aiosqlite.Connection | None = None
+class SqliteReport(SqliteReader):
+    """Reads the rollups of one database file; raises StorageFailed."""
 
     async def sums(self, cuts: Sequence[tuple[int, int]], slots: Sequence[int]) -> list[Sums]:
         """Half-open ranges of buckets × slots → their sums; a pair without any traffic has no row."""
@@ -82,28 +70,3 @@ class SqliteReport:
         asked: dict[str, str | int] = {"slots": json.dumps(slots), "bucket_ms": BUCKET_SECONDS * 1000}
         ((at_ms,),) = await self._rows(LAST_EVENT, asked)
         return None if at_ms is None else int(at_ms)
-
-    async def close(self) -> None:
-        """Lets go of the file; a later question opens it again."""
-        async with self._opening:
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                await connection.close()
-
-    async def _rows(self, statement: str, asked: Mapping[str, str | int]) -> Iterable[sqlite3.Row]:
-        try:
-            connection = await self._open()
-            return await connection.execute_fetchall(statement, asked)
-        except sqlite3.Error as error:
-            raise StorageFailed(f"{self._path}: cannot be read: {error}") from error
-
-    async def _open(self) -> aiosqlite.Connection:
-        async with self._opening:
-            if self._connection is None:
-                if not self._path.exists():
-                    raise StorageFailed(f"{self._path}: there is no such database")
-                connection = await aiosqlite.connect(self._path, isolation_level=None)
-                await connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-                await connection.execute("PRAGMA query_only=ON")
-                self._connection = connection
-            return self._connection

@@ -54,14 +54,14 @@ class PlainLoop:
         return row.kind != IMPRESSION and shown is not None and shown.validity == OVER_GOAL
 
     def _is_too_much(self, row: Event, closed: set[object]) -> bool:
-        limit = self.limits.get(row.item, Limit(row.item, 0, 0, 0, 0))
+        limit = self.limits.get(row.item, Limit(row.item))
         checks = [
-            ((row.item, row.kind), limit.goal if limit.kind == row.kind else 0, 1),
+            ((row.item, row.kind), limit.goal if limit.kind == row.kind else None, 1),
             ((row.item, "day", row.day), limit.daily_budget_micros, row.revenue_micros),
             (row.item, limit.budget_micros, row.revenue_micros),
         ]
         for key, bound, more in checks:
-            if bound and more and (key in closed or self.sums[key] + more > bound):
+            if bound is not None and more and (key in closed or self.sums[key] + more > bound):
                 closed.add(key)
                 return True
         return False
@@ -82,8 +82,10 @@ EVENTS = st.builds(
     validity=st.sampled_from([0, 0, 0, 0, 2]),
 )
 COUNTED = st.sampled_from([1, 3, 4, 5])
-GOALS = st.builds(Limit, st.integers(0, 2), COUNTED, st.integers(1, 6), st.just(0), st.just(0))
-BUDGETS = st.builds(Limit, st.integers(0, 2), st.just(0), st.just(0), st.integers(0, 20), st.integers(0, 12))
+GOALS = st.tuples(st.integers(0, 2), COUNTED, st.integers(1, 6)).map(lambda goal: Limit(*goal))
+BUDGETS = st.tuples(
+    st.integers(0, 2), st.just(0), st.none(), st.none() | st.integers(0, 20), st.none() | st.integers(0, 12)
+).map(lambda budget: Limit(*budget))
 LIMITS = st.lists(GOALS | BUDGETS, max_size=3, unique_by=lambda limit: limit.item)
 
 
@@ -110,7 +112,7 @@ def test_the_log_does_what_a_plain_loop_does(batches: list[tuple[list[Limit] | N
 @pytest.mark.parametrize("size", [1, 3, 10, 40])
 def test_a_goal_is_met_exactly_whatever_the_batches(tmp_path: Path, kind: Kind, size: int) -> None:
     log = new_log(tmp_path)
-    log.limit([Limit(7, kind, 25, 0, 0)])
+    log.limit([Limit(7, kind, 25)])
     told = 0
     for start in range(0, 40, size):
         batch = [event(fill, kind) for fill in range(start, min(start + size, 40))]
@@ -127,7 +129,7 @@ def test_a_goal_is_met_exactly_whatever_the_batches(tmp_path: Path, kind: Kind, 
 
 def test_budgets_are_exact_to_the_micro(tmp_path: Path) -> None:
     log = new_log(tmp_path)
-    log.limit([Limit(7, 0, 0, 35_000, 0), Limit(8, 0, 0, 34_999, 0), Limit(9, 0, 0, 1, 0)])
+    log.limit([Limit(7, budget_micros=35_000), Limit(8, budget_micros=34_999), Limit(9, budget_micros=0)])
     batch = [event(100 * item + n, item=item, revenue_micros=3500) for item in (7, 8, 9) for n in range(20)]
     log.commit(batch[::2], {})
     log.commit(batch[1::2], {})
@@ -140,7 +142,7 @@ def test_budgets_are_exact_to_the_micro(tmp_path: Path) -> None:
 
 def test_a_daily_budget_holds_for_each_day_and_leaves_the_budget_to_others(tmp_path: Path) -> None:
     log = new_log(tmp_path)
-    log.limit([Limit(7, 0, 0, 25, 10)])
+    log.limit([Limit(7, budget_micros=25, daily_budget_micros=10)])
     log.commit([event(10 * day + n, day=day, revenue_micros=5) for day in (1, 2, 3) for n in range(4)], {})
     days = "SELECT day, revenue_micros FROM progress"
     assert rows(tmp_path / "log.db", days) == [(1, 10), (2, 10), (3, 5)]
@@ -152,7 +154,7 @@ def test_a_daily_budget_holds_for_each_day_and_leaves_the_budget_to_others(tmp_p
 
 def test_what_follows_an_impression_too_many_counts_neither(tmp_path: Path) -> None:
     log = new_log(tmp_path)
-    log.limit([Limit(7, IMPRESSION, 1, 0, 0)])
+    log.limit([Limit(7, IMPRESSION, 1)])
     log.commit([event(1), event(2), event(1, VIEWABLE), event(2, VIEWABLE)], {})
     # Also later, and when the goal is no more.
     log.limit([])
@@ -167,10 +169,10 @@ def test_limits_look_at_what_others_wrote_and_may_change(tmp_path: Path) -> None
     log = new_log(tmp_path)
     other = SqliteLog(tmp_path / "log.db")
     for one in (log, other):
-        one.limit([Limit(7, IMPRESSION, 3, 0, 0)])
+        one.limit([Limit(7, IMPRESSION, 3)])
     log.commit([event(1), event(2)], {})
     other.commit([event(3), event(4)], {})
-    other.limit([Limit(7, IMPRESSION, 5, 0, 0)])
+    other.limit([Limit(7, IMPRESSION, 5)])
     other.commit([event(5)], {})
     log.commit([event(6)], {})
     valid = rows(tmp_path / "log.db", "SELECT fill FROM event WHERE validity = 0")
@@ -181,10 +183,10 @@ def test_limits_look_at_what_others_wrote_and_may_change(tmp_path: Path) -> None
 
 GOAL, BUDGET, DAILY, PRICE = 1200, 1_000_003, 300_001, 451
 TOGETHER = [
-    Limit(1, IMPRESSION, GOAL, 0, 0),
-    Limit(2, 0, 0, BUDGET, 0),
-    Limit(3, 0, 0, 0, DAILY),
-    Limit(4, VIEWABLE, GOAL, 0, 0),
+    Limit(1, IMPRESSION, GOAL),
+    Limit(2, budget_micros=BUDGET),
+    Limit(3, daily_budget_micros=DAILY),
+    Limit(4, VIEWABLE, GOAL),
 ]
 
 

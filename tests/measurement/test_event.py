@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from adserver.catalog.model import PriceModel
+from adserver.clock import from_ms
 from adserver.measurement.event import Kind, Validity, Windows, event_of
+from adserver.measurement.period import local_days
 from adserver.measurement.token import FillIds, FillToken
 
 WINDOWS = Windows(view_ms=1000, click_ms=5000, skew_ms=100)
@@ -59,3 +64,18 @@ def test_an_event_counts_in_the_bucket_of_its_fill() -> None:
     event = event_of(_token(), Kind.CLICK, AT_MS + 3000, Windows(1000, 5_000_000, 100))
     later = event_of(_token(), Kind.CLICK, AT_MS + 3_000_000, Windows(1000, 5_000_000, 100))
     assert event.bucket == later.bucket == AT_MS // 900_000
+
+
+def test_an_event_is_of_its_line_item_on_the_day_of_its_fill_there() -> None:
+    """Also when it arrives on another day; where the time zone is not known, days are UTC's."""
+    zones = {2: ZoneInfo("Asia/Kathmandu"), 3: ZoneInfo("America/New_York")}
+    day_of = local_days(zones)
+    for second in range(0, 3 * 86_400, 900):
+        fill_ms = AT_MS + second * 1000
+        local = {item: from_ms(fill_ms).astimezone(zone).date() for item, zone in zones.items()}
+        for item, date_there in {**local, 4: from_ms(fill_ms).date()}.items():
+            token = FillToken(FillIds(0).next(fill_ms), 1, item, 3, None, 0, 7)
+            event = event_of(token, Kind.CLICK, fill_ms + 86_400_000, WINDOWS, day_of)
+            assert (event.item, event.day) == (item, (date_there - date(1970, 1, 1)).days)
+    event = event_of(_token(), Kind.CLICK, AT_MS, WINDOWS)
+    assert event.day == (from_ms(AT_MS).date() - date(1970, 1, 1)).days

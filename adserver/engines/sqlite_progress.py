@@ -1,0 +1,80 @@
+"""The sums beside the log → what line items delivered, what was asked for, and how creatives do.
+
+This is what each worker learns from, and how it hears of what the others counted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from adserver.engines.sqlite_reader import SqliteReader
+
+_PROGRESS = """
+SELECT item, impression_count, viewable_count, click_count, conversion_count, revenue_micros FROM delivered
+"""
+_DAYS = "SELECT item, day, revenue_micros FROM progress WHERE day >= :first_day"
+_REQUESTS = """
+SELECT bucket, slot, sum(request_count) FROM request_rollup WHERE bucket >= :since_bucket GROUP BY 1, 2
+"""
+_CREATIVES = """
+SELECT slot, creative, sum(impression_count), sum(measurable_count), sum(viewable_count), sum(click_count)
+FROM rollup WHERE bucket >= :since_bucket GROUP BY 1, 2
+"""
+
+
+class Progress(NamedTuple):
+    """What is counted of one line item, over all days."""
+
+    item: int
+    impression_count: int
+    viewable_count: int
+    click_count: int
+    conversion_count: int
+    revenue_micros: int
+
+
+class DayProgress(NamedTuple):
+    """What one line item earned on one of its days, in days since 1970-01-01."""
+
+    item: int
+    day: int
+    revenue_micros: int
+
+
+class RequestCount(NamedTuple):
+    """How often a slot was asked for in a quarter hour, whatever the outcome."""
+
+    bucket: int
+    slot: int
+    request_count: int
+
+
+class CreativeSums(NamedTuple):
+    """How one creative did in one slot."""
+
+    slot: int
+    creative: int
+    impression_count: int
+    measurable_count: int
+    viewable_count: int
+    click_count: int
+
+
+class SqliteProgress(SqliteReader):
+    """Reads what is kept beside the log. Every answer is of one instant; raises StorageFailed."""
+
+    async def read_progress(self) -> list[Progress]:
+        """Every line item of which anything was counted, by any worker."""
+        return [Progress(*row) for row in await self._rows(_PROGRESS)]
+
+    async def read_days(self, first_day: int) -> list[DayProgress]:
+        """What line items earned on each of their days from one on."""
+        return [DayProgress(*row) for row in await self._rows(_DAYS, {"first_day": first_day})]
+
+    async def request_counts(self, since_bucket: int) -> list[RequestCount]:
+        """How often slots were asked for, by quarter hour, from a bucket on."""
+        return [RequestCount(*row) for row in await self._rows(_REQUESTS, {"since_bucket": since_bucket})]
+
+    async def read_creatives(self, since_bucket: int = 0) -> list[CreativeSums]:
+        """How creatives did in each slot: over all time, or from a bucket on."""
+        return [CreativeSums(*row) for row in await self._rows(_CREATIVES, {"since_bucket": since_bucket})]
