@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from adserver.decision.context import Ask
+from adserver.money import MICROS, parse_micros
 from adserver.settings import Settings
 
 T = TypeVar("T")
+
+#: What is longer is not read: a tally counts as none, a URL as unknown, so that no page stays without ads.
+MAX_TALLY_CHARS = 4_000
+MAX_URL_CHARS = 2_048
+#: A CPM above this, in any currency, is a slip of units.
+MAX_BID_MICROS = 1_000_000 * MICROS
+#: Longest name of a bid, its slot or its size, in characters.
+MAX_BID_CHARS = 200
 
 
 class PageFacts(msgspec.Struct):
@@ -21,12 +30,43 @@ class PageFacts(msgspec.Struct):
     values: dict[str, str | list[str]] = {}
 
 
+class Consent(msgspec.Struct, frozen=True):
+    """What the reader allowed, as the page knows it: IAB TCF and GPP strings, and Global Privacy Control."""
+
+    tcf: str | None = None
+    gpp: str | None = None
+    gpc: bool = False
+
+
+class BidAsk(msgspec.Struct, frozen=True):
+    """What the page's header bidding offers for one slot; `cpm` is decimal text such as "2.10"."""
+
+    slot: str
+    bid: str
+    cpm: str
+    size: str
+
+
+class Bid(NamedTuple):
+    """A header bid that can be believed, its CPM in micros of the site's currency."""
+
+    slot: str
+    bid: str
+    cpm_micros: int
+    size: str
+
+
 class FillRequest(msgspec.Struct):
     """Body of `POST /v1/fill`. Keys that this version does not act on are ignored."""
 
     site: str
     slots: list[Ask]
     page: PageFacts = msgspec.field(default_factory=PageFacts)
+    tally: str = ""
+    theme: str | None = None
+    """"light" or "dark"; None for whatever else a page calls its themes."""
+    consent: Consent | None = None
+    bids: list[BidAsk] = []
 
 
 class EventAsk(msgspec.Struct):
@@ -46,6 +86,7 @@ class Unreadable(Exception):
     """A body that is not what the endpoint takes; the message is one sentence for the page's developer."""
 
 
+_THEMES = ("light", "dark", None)
 _fill_decoder = msgspec.json.Decoder(FillRequest)
 _events_decoder = msgspec.json.Decoder(EventsRequest)
 
@@ -54,11 +95,34 @@ def read_fill(body: bytes, settings: Settings) -> FillRequest:
     """Decode a fill request and cut its facts to their bounds. Raises Unreadable."""
     request: FillRequest = _decode(_fill_decoder, body)
     page, bound = request.page, settings.max_facts_per_page
+    if len(page.url) > MAX_URL_CHARS:
+        page.url = ""
+    if len(request.tally) > MAX_TALLY_CHARS:
+        request.tally = ""
+    if request.theme not in _THEMES:
+        request.theme = None
     if len(page.topics) > bound:
         page.topics = page.topics[:bound]
     if len(page.values) > bound:
         page.values = dict(list(page.values.items())[:bound])
     return request
+
+
+def bids_of(request: FillRequest, settings: Settings) -> list[Bid]:
+    """The bids that can be believed, of the first ones: as many as a page may have slots.
+
+    A price that is not a plain decimal above zero and up to `MAX_BID_MICROS` ("NaN", "-1", "1e3", ""), or an
+    endless name, makes its bid none: what another's script offers must not cost the page its ads.
+    """
+    bids = []
+    for ask in request.bids[: settings.max_slots_per_page]:
+        try:
+            micros = parse_micros(ask.cpm)
+        except ValueError:
+            continue
+        if 0 < micros <= MAX_BID_MICROS and max(len(ask.slot), len(ask.bid), len(ask.size)) <= MAX_BID_CHARS:
+            bids.append(Bid(ask.slot, ask.bid, micros, ask.size))
+    return bids
 
 
 def read_events(body: bytes, settings: Settings) -> list[EventAsk]:
