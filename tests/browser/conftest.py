@@ -28,12 +28,28 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-#: Collects every layout shift, and errors of scripts and promises that nobody caught, from the first moment.
+#: Collects every layout shift with what moved, and errors of scripts and promises that nobody caught, from the
+#: first moment. A text node has no class of its own and is named by its parent.
 _WITNESS = """
 window.__shift = 0;
+window.__moves = [];
 window.__errors = [];
-new PerformanceObserver((list) => { for (const entry of list.getEntries()) window.__shift += entry.value; })
-  .observe({ type: "layout-shift", buffered: true });
+(() => {
+  const name = (node) => {
+    if (!node) return "a node that is gone";
+    const element = node instanceof Element ? node : node.parentElement;
+    const text = (node.textContent || "").trim().replace(/\\s+/g, " ").slice(0, 40);
+    return `${node.nodeName} in ${element ? element.outerHTML.slice(0, 90) : "nothing"} "${text}"`;
+  };
+  const box = ({ x, y, width, height }) => `${width}x${height} at ${x},${y}`;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      window.__shift += entry.value;
+      const moved = entry.sources.map((one) => `${name(one.node)}: ${box(one.previousRect)} → ${box(one.currentRect)}`);
+      window.__moves.push(`${entry.value} at ${Math.round(entry.startTime)} ms: ${moved.join("; ") || "no source"}`);
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+})();
 addEventListener("error", (event) => window.__errors.push(String(event.message)));
 addEventListener("unhandledrejection", (event) => window.__errors.push(String(event.reason)));
 """
@@ -71,6 +87,12 @@ class Visit:
     def shift(self) -> float:
         """Cumulative layout shift so far, shifts after input included."""
         return float(self.page.evaluate("window.__shift"))
+
+    @property
+    def moves(self) -> str:
+        """A line for each layout shift: its value, when it happened and what moved from where to where."""
+        moves: list[str] = self.page.evaluate("window.__moves")
+        return "\n".join(moves)
 
     @property
     def script_errors(self) -> list[str]:

@@ -68,7 +68,7 @@ def assert_untouched(visit: Visit) -> None:
     """No ad, no shift, no error of a script; the slots keep their space."""
     page = visit.page
     assert page.locator("[data-ad-slot] *").count() == 0
-    assert visit.shift == 0
+    assert visit.shift == 0, visit.moves
     assert visit.script_errors == []
     heights = page.locator("[data-ad-slot]").evaluate_all("slots => slots.map(slot => slot.offsetHeight)")
     assert heights == [270, 270]
@@ -85,7 +85,7 @@ def test_a_slow_server_delays_the_ads_and_nothing_else(
     assert loaded_ms < 2000
     assert_untouched(visit)
     visit.until(lambda: len(visit.events("impression")) == 2, "the ads are drawn at last")
-    assert visit.shift == 0
+    assert visit.shift == 0, visit.moves
     assert visit.console_errors == []
 
 
@@ -179,7 +179,7 @@ def test_an_image_that_is_missing_is_no_impression_and_no_broken_picture(
     visit.page.wait_for_timeout(200)
     assert ads.events() == [("there", "impression"), ("there", "measurable")]
     assert visit.page.locator("[data-ad-slot=top] *").count() == 0
-    assert visit.shift == 0
+    assert visit.shift == 0, visit.moves
     assert visit.script_errors == []
 
 

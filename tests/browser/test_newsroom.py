@@ -62,7 +62,7 @@ def test_every_slot_holds_a_visible_creative(
         assert box["x"] + box["width"] <= width, slot
         assert drawing.evaluate("(drawn) => drawn.tagName === 'IFRAME' || drawn.naturalWidth > 0"), slot
     assert page.locator("[data-ad-slot]").count() == len(SLOTS)
-    assert visit.shift == 0
+    assert visit.shift == 0, visit.moves
     assert visit.console_errors == []
     assert visit.script_errors == []
     assert len(visit.sent_to("/v1/fill")) == 1

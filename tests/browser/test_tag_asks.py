@@ -36,6 +36,7 @@ def test_the_request_is_the_one_of_the_contract(visit: Visit, page_host: Host, r
             "values": {"author": "x"},
         },
         "slots": [{"slot": "top", "sizes": ["970x250"]}, {"slot": "end", "sizes": ["300x250"]}],
+        "tally": "",
         "theme": "light",
     }
     await_impressions(visit, 2)
@@ -45,7 +46,9 @@ def test_the_request_is_the_one_of_the_contract(visit: Visit, page_host: Host, r
     assert not any("cookie" in r.all_headers() for r in to_server)
 
 
-def test_nothing_is_stored_in_the_browser(visit: Visit, page_host: Host, real_ads: RealAds) -> None:
+def test_nothing_is_stored_for_line_items_without_caps(
+    visit: Visit, page_host: Host, real_ads: RealAds
+) -> None:
     visit.open(put(page_host, real_ads, TOP))
     await_impressions(visit, 1)
     assert visit.page.context.cookies() == []
@@ -120,7 +123,7 @@ def test_widths_are_taken_once_the_styles_are_there(visit: Visit, page_host: Hos
     visit.open(put(page_host, real_ads, body, head='<link rel="stylesheet" href="/slow.css">'))
     assert the_fill_request(visit)["slots"] == [{"slot": "end", "sizes": ["300x250"]}]
     await_impressions(visit, 1)
-    assert visit.shift == 0
+    assert visit.shift == 0, visit.moves
 
 
 def test_a_creative_never_moves_the_page(visit: Visit, page_host: Host, real_ads: RealAds) -> None:
@@ -131,7 +134,7 @@ def test_a_creative_never_moves_the_page(visit: Visit, page_host: Host, real_ads
         put(page_host, real_ads, f"{TOP}<p>Text</p>{END}<p>Text</p>{FRAME}<p>Text</p>", head=hostile_css)
     )
     await_impressions(visit, 3)
-    assert visit.shift == 0
+    assert visit.shift == 0, visit.moves
     boxes = {
         selector: visit.page.locator(selector).bounding_box()
         for selector in ("[data-ad-slot=top] img", "iframe")

@@ -112,7 +112,7 @@ def test_the_dark_variant_takes_the_lights_place(
     )
     assert len(visit.sent_to("/v1/fill")) == 1
     assert len(visit.events("impression")) == 2
-    assert visit.shift == 0
+    assert visit.shift == 0, visit.moves
 
 
 def test_the_pages_own_choice_goes_before_the_systems(
