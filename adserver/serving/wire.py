@@ -62,7 +62,8 @@ class FillRequest(msgspec.Struct):
     site: str
     slots: list[Ask]
     page: PageFacts = msgspec.field(default_factory=PageFacts)
-    tally: str = ""
+    tally: str | None = None
+    """Empty for a browser that keeps none yet; None where none can or may be kept."""
     theme: str | None = None
     """"light" or "dark"; None for whatever else a page calls its themes."""
     consent: Consent | None = None
@@ -97,7 +98,7 @@ def read_fill(body: bytes, settings: Settings) -> FillRequest:
     page, bound = request.page, settings.max_facts_per_page
     if len(page.url) > MAX_URL_CHARS:
         page.url = ""
-    if len(request.tally) > MAX_TALLY_CHARS:
+    if request.tally and len(request.tally) > MAX_TALLY_CHARS:
         request.tally = ""
     if request.theme not in _THEMES:
         request.theme = None

@@ -6,8 +6,12 @@
  *   <div data-ad-slot="article-top" data-sizes="970x250,728x90"></div>
  *
  * In this order: find the slots and reserve their space, ask the server once for all of them, draw what it answers,
- * report it. Nothing is stored in the browser, nothing is drawn by HTML text in the page's own document, and no
- * failure of ours reaches the page: its slots then stay empty.
+ * report it. Nothing is drawn by HTML text in the page's own document, and no failure of ours reaches the page: its
+ * slots then stay empty.
+ *
+ * One thing is stored in the browser, under one key of the page's localStorage, and only when an ad was shown that
+ * may be shown only so often: the tally, which says how often in which minutes. It holds no id and identifies nobody.
+ * With Global Privacy Control it is removed, and never sent or written.
  */
 (() => {
   "use strict";
@@ -22,6 +26,7 @@
   const CATALOG_SIZES = {};
   const ORIGIN = new URL(script.src).origin;
   const SITE = script.dataset.site;
+  const TALLY_KEY = `adserver:tally:${ORIGIN}:${SITE}`;
   const THEME_ATTRIBUTE = script.dataset.themeAttribute;
   const LABEL_HEIGHT_PX = 20;
   const FILL_TIMEOUT_MS = 5000;
@@ -130,8 +135,26 @@
       theme: theme(),
     };
     if (navigator.globalPrivacyControl) request.consent = { gpc: true };
+    request.tally = tally(); // left out of the JSON where it is undefined
     return request;
   };
+
+  /** What the server last gave to keep, or ""; undefined where nothing can or may be kept. */
+  const tally = () => {
+    try {
+      if (!navigator.globalPrivacyControl) return localStorage.getItem(TALLY_KEY) || "";
+      localStorage.removeItem(TALLY_KEY);
+    } catch {
+      ignore(); // blocked storage, or a sandbox
+    }
+    return undefined;
+  };
+
+  /** Keeps what an answer gives; "" means that nothing may be kept. Of two tabs the last one wins. */
+  const keepTally = safely((text) => {
+    if (text && typeof text === "string" && !navigator.globalPrivacyControl) localStorage.setItem(TALLY_KEY, text);
+    else if (text === "") localStorage.removeItem(TALLY_KEY);
+  });
 
   /** Body as text/plain, so that the browser sends no preflight. */
   const post = (path, body, options) =>
@@ -145,7 +168,8 @@
     try {
       const response = await post("/v1/fill", fillRequest(asked), { signal: timeout.signal });
       if (!response.ok) return;
-      const { fills } = await response.json();
+      const { fills, tally: given } = await response.json();
+      keepTally(given);
       asked.forEach(safely((slot, index) => render(slot, fills[index]))); // answers are in the order of the request
     } finally {
       clearTimeout(timer);
