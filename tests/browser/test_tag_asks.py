@@ -123,7 +123,7 @@ def test_widths_are_taken_once_the_styles_are_there(visit: Visit, page_host: Hos
     visit.open(put(page_host, real_ads, body, head='<link rel="stylesheet" href="/slow.css">'))
     assert the_fill_request(visit)["slots"] == [{"slot": "end", "sizes": ["300x250"]}]
     await_impressions(visit, 1)
-    assert visit.shift == 0
+    assert visit.shift == 0, visit.moves
 
 
 def test_a_creative_never_moves_the_page(visit: Visit, page_host: Host, real_ads: RealAds) -> None:
@@ -134,7 +134,7 @@ def test_a_creative_never_moves_the_page(visit: Visit, page_host: Host, real_ads
         put(page_host, real_ads, f"{TOP}<p>Text</p>{END}<p>Text</p>{FRAME}<p>Text</p>", head=hostile_css)
     )
     await_impressions(visit, 3)
-    assert visit.shift == 0
+    assert visit.shift == 0, visit.moves
     boxes = {
         selector: visit.page.locator(selector).bounding_box()
         for selector in ("[data-ad-slot=top] img", "iframe")
