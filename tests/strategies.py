@@ -1,5 +1,9 @@
 """Random valid catalogs for properties, from small pools of names and facts, so that requests really match.
 
+Two parts of the language are drawn only where a test asks for them: `groups` (groups, patterns and addresses
+in targets) and `pages` (what a line item may do on a page: repeat, companions, rotation; caps of campaigns;
+and creatives that are not approved or for one theme).
+
 Strategies are built once (`cache`): building and checking them again costs more than drawing from them.
 """
 
@@ -27,6 +31,29 @@ SITES = {
 SLOTS = ("article-top", "in-article", "sidebar", "comments")
 SIZES = ("970x250", "728x90", "300x250", "320x50")
 SECTIONS = ("world", "economy", "sport")
+#: What pages give when there are patterns to match, and the patterns.
+DEEP_SECTIONS = (*SECTIONS, "world/asia", "world/asia/nepal", "worldly")
+SECTION_PATTERNS = (*SECTIONS, "world/*", "world*", "*o*", "*/nepal", "w*a*l", "*")
+URLS = (
+    "https://news.example/2026/11/flood",
+    "https://news.example/2026/11/flood?from=mail#comments",
+    "http://News.example/live/%C3%BC",
+    "//sport.example/live/",
+    "https://news.example",
+    "https:///live/",
+    "",
+)
+URL_PATTERNS = (
+    "news.example/2026/11/flood",
+    "news.example/2026/*",
+    "news.example/",
+    "*/live/*",
+    "*/live/ü",
+    "*flood",
+    "news.example/*/fl*d",
+    "*.example/*e*",
+    "*",
+)
 TOPICS = ("crime", "conflict", "rivers", "football")
 COUNTRIES = ("NP", "IN", "DE", "US")
 DEVICES = ("desktop", "mobile", "tablet")
@@ -101,30 +128,70 @@ def _slots(draw: st.DrawFn, name: str) -> dict[str, Any]:
 
 
 @cache
-def conditions(site_names: tuple[str, ...], slot_names: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
-    """Some of the dimensions, each with some of its values."""
+def _facts(patterns: bool) -> dict[str, st.SearchStrategy[Any]]:
+    """The dimensions of pages and visitors, each with some of its values."""
     values = st.fixed_dictionaries({}, optional={key: some(pool) for key, pool in VALUES.items()})
-    dimensions = {
-        "site": some(site_names),
-        "slot": some(slot_names),
-        "section": some(SECTIONS),
+    dimensions: dict[str, st.SearchStrategy[Any]] = {
+        "section": some(SECTION_PATTERNS if patterns else SECTIONS),
         "topic": some(TOPICS),
         "country": some(COUNTRIES),
         "device": some(DEVICES),
-        "hours": some(HOURS),
         "values": values.filter(bool),
     }
-    few = st.lists(st.sampled_from(sorted(dimensions)), max_size=3, unique=True)
-    return few.flatmap(lambda keys: st.fixed_dictionaries({key: dimensions[key] for key in keys}))
+    return dimensions | ({"url": some(URL_PATTERNS)} if patterns else {})
+
+
+def _few(dimensions: dict[str, st.SearchStrategy[Any]], least: int = 0) -> st.SearchStrategy[dict[str, Any]]:
+    """Up to three of the dimensions."""
+    keys = st.lists(st.sampled_from(sorted(dimensions)), min_size=least, max_size=3, unique=True)
+    return keys.flatmap(lambda chosen: st.fixed_dictionaries({key: dimensions[key] for key in chosen}))
+
+
+@cache
+def conditions(
+    site_names: tuple[str, ...], slot_names: tuple[str, ...], *, patterns: bool = False
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Some of the dimensions, each with some of its values."""
+    place = {"site": some(site_names), "slot": some(slot_names), "hours": some(HOURS)}
+    return _few(place | _facts(patterns))
+
+
+@cache
+def _groups(levels: int) -> st.SearchStrategy[dict[str, Any]]:
+    """A group with groups in it, so few that targets stay below the most that are allowed."""
+    optional: dict[str, st.SearchStrategy[Any]] = {"not": _few(_facts(True), least=1)}
+    if levels > 1:
+        inner = st.lists(_groups(levels - 1), min_size=1, max_size=levels - 1)
+        optional |= {"any": inner, "all": inner}
+    facts = _few(_facts(True), least=1)
+    one_more = st.sampled_from(sorted(optional)).flatmap(
+        lambda key: st.fixed_dictionaries({key: optional[key]})
+    )
+    return facts | one_more | st.tuples(facts, one_more).map(lambda both: both[0] | both[1])
+
+
+@cache
+def _alternatives() -> st.SearchStrategy[dict[str, Any]]:
+    """Groups for a target, or none."""
+    both = st.fixed_dictionaries(
+        {},
+        optional={
+            "any": st.lists(_groups(3), min_size=1, max_size=2),
+            "all": st.lists(_groups(3), min_size=1, max_size=1),
+        },
+    )
+    return st.just({}) | both
 
 
 @st.composite
-def _targets(draw: st.DrawFn, known: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _targets(
+    draw: st.DrawFn, known: list[dict[str, Any]], groups: bool
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A target without dangling names, and the slots that it reaches."""
     site_names = tuple(site["name"] for site in known)
-    target = draw(conditions(site_names, SLOTS))
+    target = draw(conditions(site_names, SLOTS, patterns=groups))
     slot_names = {slot["name"] for site in known for slot in site["slot"]}
-    exclude = draw(conditions(site_names, tuple(sorted(slot_names))))
+    exclude = draw(conditions(site_names, tuple(sorted(slot_names)), patterns=groups))
     wanted = set(target.get("site", site_names)) - set(exclude.get("site", ()))
     on_targeted = [slot for site in known if site["name"] in wanted for slot in site["slot"]]
     if "slot" in target:
@@ -132,6 +199,8 @@ def _targets(draw: st.DrawFn, known: list[dict[str, Any]]) -> tuple[dict[str, An
         target["slot"] = [name for name in target["slot"] if name in there] or [min(there)]
     if exclude:
         target["not"] = exclude
+    if groups:
+        target |= draw(_alternatives())
     reached = [
         slot
         for slot in on_targeted
@@ -175,12 +244,13 @@ _BUDGETS = st.fixed_dictionaries(
     {}, optional={"daily_budget": amounts(), "budget": amounts().map(lambda amount: f"9{amount}")}
 )
 _CAP = st.fixed_dictionaries({"impressions": st.integers(1, 9), "per": st.sampled_from(["30m", "1d"])})
+_CAPS = st.lists(_CAP, max_size=2, unique_by=lambda cap: str(cap["per"]))
 _ITEM_EXTRAS = st.fixed_dictionaries(
     {},
     optional={
         "paused": st.booleans(),
         "pacing": st.sampled_from(["even", "frontloaded", "asap"]),
-        "caps": st.lists(_CAP, max_size=2, unique_by=lambda cap: str(cap["per"])),
+        "caps": _CAPS,
         "labels": some(_LABELS, least=0),
         "together": st.booleans(),
         "trusted": st.booleans(),
@@ -205,22 +275,56 @@ def _of_tier(draw: st.DrawFn, tier: Tier) -> dict[str, Any]:
     return some_of_flight | ({"price": draw(prices())} if tier is Tier.NETWORK else {})
 
 
+_CAMPAIGN_EXTRAS = st.fixed_dictionaries({}, optional={"caps": _CAPS})
+_PAGE_EXTRAS = st.fixed_dictionaries(
+    {},
+    optional={
+        "repeat": st.booleans(),
+        "companions": st.booleans(),
+        "rotation": st.sampled_from(["even", "weighted", "sequential", "optimised"]),
+    },
+)
+_CREATIVE_EXTRAS = st.fixed_dictionaries(
+    {},
+    optional={"approved": st.booleans(), "theme": st.sampled_from(["light", "dark"])},
+)
+
+
 @st.composite
-def line_items(draw: st.DrawFn, name: str, known: list[dict[str, Any]]) -> dict[str, Any]:
+def line_items(
+    draw: st.DrawFn, name: str, known: list[dict[str, Any]], *, groups: bool = False, pages: bool = False
+) -> dict[str, Any]:
     """A line item of any tier whose creatives fit its slots."""
     tier = draw(st.sampled_from(list(Tier)))
-    target, reached = draw(_targets(known))
+    target, reached = draw(_targets(known, groups))
     offered = sorted({size for slot in reached for size in slot["sizes"]}) or list(SIZES)
     drawn = [draw(creatives(creative, offered)) for creative in draw(names(f"{name}.creative"))]
     item: dict[str, Any] = {"name": name, "tier": tier, "target": target, "creative": drawn}
     item |= draw(_of_tier(tier)) | draw(_ITEM_EXTRAS)
+    if pages:
+        item |= draw(_page_extras(drawn))
+    if item.get("together") or len(target.get("slot", SLOTS)) == 1:
+        item.pop("companions", None)
     if len(target.get("slot", SLOTS)) == 1:
         item.pop("together", None)
     return item
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> dict[str, Any]:
+def _page_extras(draw: st.DrawFn, drawn: list[dict[str, Any]]) -> dict[str, Any]:
+    """Keys about how a line item stands on a page; its creatives get theirs in place."""
+    for creative in drawn:
+        creative |= draw(_CREATIVE_EXTRAS)
+        if "theme" in creative:
+            creative.pop("image_dark", None)
+    extras = draw(_PAGE_EXTRAS)
+    if extras.get("rotation") == "optimised":
+        extras["optimise_for"] = draw(st.sampled_from(["clicks", "viewables"]))
+    return extras
+
+
+@st.composite
+def tables(draw: st.DrawFn, *, groups: bool = False, pages: bool = False) -> dict[str, Any]:
     """The plain tables of a valid catalog."""
     known = draw(sites())
     advertisers = []
@@ -228,16 +332,18 @@ def tables(draw: st.DrawFn) -> dict[str, Any]:
         campaigns = []
         for campaign in draw(names("campaign", least=1)):
             stem = f"{advertiser[-1]}{campaign[-1]}"
-            items = [draw(line_items(name, known)) for name in draw(names(f"item-{stem}", most=4))]
-            campaigns.append({"name": campaign, "line_item": items})
+            item_names = draw(names(f"item-{stem}", most=4))
+            items = [draw(line_items(name, known, groups=groups, pages=pages)) for name in item_names]
+            extras = draw(_CAMPAIGN_EXTRAS) if pages else {}
+            campaigns.append({"name": campaign, "line_item": items} | extras)
         advertisers.append({"name": advertiser, "campaign": campaigns})
     return {"site": known, "advertiser": advertisers}
 
 
 @st.composite
-def catalogs(draw: st.DrawFn) -> Catalog:
+def catalogs(draw: st.DrawFn, *, groups: bool = False, pages: bool = False) -> Catalog:
     """A valid catalog without faults between its objects."""
-    catalog = Catalog.model_validate(draw(tables()))
+    catalog = Catalog.model_validate(draw(tables(groups=groups, pages=pages)))
     faults = check(catalog, "random catalog")
     assert not faults, f"the strategy made a catalog with faults: {faults}"
     return catalog

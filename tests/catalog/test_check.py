@@ -112,7 +112,7 @@ def test_a_key_that_is_not_acted_on_yet_is_said_once(key: str) -> None:
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(catalogs())
+@given(catalogs(groups=True, pages=True))
 def test_a_valid_catalog_has_no_faults_and_warns_without_failing(random_catalog: Catalog) -> None:
     assert check(random_catalog, "f") == []
     reported = warn(random_catalog, "f", NOW)

@@ -66,7 +66,7 @@ def test_the_sample_of_the_design() -> None:
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(catalogs())
+@given(catalogs(groups=True, pages=True))
 def test_what_is_written_reads_as_the_same_catalog(catalog: Catalog) -> None:
     text = dump(catalog)
     assert parse(text, "f") == catalog
@@ -188,7 +188,9 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(tables(), st.lists(st.tuples(st.integers(0, 10**6), ODD), min_size=1, max_size=4))
+@given(
+    tables(groups=True, pages=True), st.lists(st.tuples(st.integers(0, 10**6), ODD), min_size=1, max_size=4)
+)
 def test_odd_values_anywhere_are_faults_and_never_crash(
     whole: dict[str, Any], odd: list[tuple[int, Any]]
 ) -> None:

@@ -46,7 +46,7 @@ def test_identities() -> None:
 
 
 @MANY
-@given(catalogs(), st.randoms(use_true_random=False))
+@given(catalogs(groups=True, pages=True), st.randoms(use_true_random=False))
 def test_objects_in_any_order_make_the_same_catalog(random_catalog: Catalog, shuffler: Random) -> None:
     entries = list(flatten(random_catalog).items())
     shuffler.shuffle(entries)
@@ -54,7 +54,7 @@ def test_objects_in_any_order_make_the_same_catalog(random_catalog: Catalog, shu
 
 
 @MANY
-@given(catalogs(), catalogs())
+@given(catalogs(groups=True, pages=True), catalogs(groups=True, pages=True))
 def test_no_change_exactly_when_equal(one: Catalog, other: Catalog) -> None:
     assert diff(one, one) == ()
     assert (diff(one, other) == ()) == (one == other)
@@ -63,7 +63,7 @@ def test_no_change_exactly_when_equal(one: Catalog, other: Catalog) -> None:
 
 
 @MANY
-@given(catalogs(), catalogs())
+@given(catalogs(groups=True, pages=True), catalogs(groups=True, pages=True))
 def test_changes_lead_from_one_to_the_other(old: Catalog, new: Catalog) -> None:
     bodies = {path: entry.body for path, entry in flatten(old).items()}
     for change in diff(old, new):
