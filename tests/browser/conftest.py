@@ -28,8 +28,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-#: Collects every layout shift with what moved, and errors of scripts and promises that nobody caught, from the
-#: first moment. A text node has no class of its own and is named by its parent.
+#: Collects, from the first moment on, every layout shift with what moved, and all errors and rejections that
+#: no script caught.
 _WITNESS = """
 window.__shift = 0;
 window.__moves = [];
@@ -42,13 +42,14 @@ window.__errors = [];
     return `${node.nodeName} in ${element ? element.outerHTML.slice(0, 90) : "nothing"} "${text}"`;
   };
   const box = ({ x, y, width, height }) => `${width}x${height} at ${x},${y}`;
-  new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) {
-      window.__shift += entry.value;
-      const moved = entry.sources.map((one) => `${name(one.node)}: ${box(one.previousRect)} → ${box(one.currentRect)}`);
-      window.__moves.push(`${entry.value} at ${Math.round(entry.startTime)} ms: ${moved.join("; ") || "no source"}`);
-    }
-  }).observe({ type: "layout-shift", buffered: true });
+  const move = ({ node, previousRect: from, currentRect: to }) => `${name(node)}: ${box(from)} → ${box(to)}`;
+  const record = ({ value, startTime, sources }) => {
+    window.__shift += value;
+    const moved = sources.map(move).join("; ") || "nothing that has a name";
+    window.__moves.push(`${value} at ${Math.round(startTime)} ms: ${moved}`);
+  };
+  new PerformanceObserver((list) => list.getEntries().forEach(record))
+    .observe({ type: "layout-shift", buffered: true });
 })();
 addEventListener("error", (event) => window.__errors.push(String(event.message)));
 addEventListener("unhandledrejection", (event) => window.__errors.push(String(event.reason)));

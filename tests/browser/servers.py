@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 import threading
 import time
@@ -22,7 +23,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adserver.catalog.model import Catalog
 from adserver.clock import system_clock
@@ -52,6 +53,35 @@ def serve(app: ASGIApp) -> Iterator[str]:
         server.should_exit = True
         thread.join(timeout=10)
         assert not thread.is_alive(), "the server did not stop"
+
+
+class InPieces:
+    """An app whose HTML comes tag by tag, as on a slow line or to a parser that a busy machine interrupts."""
+
+    #: Longer than a frame, so that the browser paints the page after each piece.
+    PAUSE_SECONDS = 0.02
+    #: What follows comes at once; with these, the masthead and all that is above the fold has come.
+    PIECES = 140
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        html = False
+
+        async def send_pieces(message: Message) -> None:
+            nonlocal html
+            if message["type"] == "http.response.start":
+                html = any(value.startswith(b"text/html") for _, value in message["headers"])
+            elif html:
+                *pieces, rest = re.split(rb"(?<=>)", message["body"], maxsplit=self.PIECES)
+                for piece in pieces:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    await asyncio.sleep(self.PAUSE_SECONDS)
+                message = {**message, "body": rest}
+            await send(message)
+
+        await self._app(scope, receive, send_pieces)
 
 
 @dataclass

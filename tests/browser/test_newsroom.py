@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 
 from adserver.app import App
 from adserver.clock import system_clock
@@ -15,7 +16,7 @@ from adserver.measurement.event import Kind
 from adserver.settings import Settings
 from tests.browser.conftest import Visit
 from tests.browser.front import first_article
-from tests.browser.servers import RealAds, apply_catalog, serve
+from tests.browser.servers import InPieces, RealAds, apply_catalog, serve
 
 pytestmark = pytest.mark.browser
 
@@ -70,6 +71,15 @@ def test_every_slot_holds_a_visible_creative(
     visit.until(lambda: newsroom.logged(Kind.IMPRESSION) == len(SLOTS), "six impressions in the log")
     page.wait_for_timeout(300)
     assert newsroom.logged(Kind.IMPRESSION) == len(SLOTS)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_moves_while_a_page_arrives(visit_of: Visits, width: int) -> None:
+    with serve(InPieces(Starlette(routes=routes(system_clock)))) as url:
+        for path in ("/demo/", first_article(url)):
+            visit = visit_of(width=width).open(url + path)
+            assert visit.page.locator(".colophon").is_visible()
+            assert visit.shift == 0, visit.moves
 
 
 def test_the_dark_switch_changes_creatives_without_a_request(visit: Visit, newsroom: RealAds) -> None:
