@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
 from adserver.catalog.keys import Finding, Loc, readable, to_faults
-from adserver.catalog.model import Catalog, LineItem, PriceModel, Slot, Tier
+from adserver.catalog.model import Cap, Catalog, LineItem, PriceModel, Slot, Tier
 from adserver.catalog.nearest import nearest
 from adserver.catalog.outline import ItemOutline, Named, Outline, Reference, SlotOutline, outline
 from adserver.errors import Fault
@@ -35,7 +36,8 @@ def check(catalog: Catalog, file: str) -> list[Fault]:
 def warn(catalog: Catalog, file: str, now: datetime) -> list[Fault]:
     """What is allowed in a catalog without faults but looks unintended, or is not acted on yet."""
     tables = catalog.model_dump(by_alias=True)
-    findings = [*_unlikely(catalog, outline(tables), now), *_oversold(catalog, outline(tables))]
+    found = outline(tables)
+    findings = [*_unlikely(catalog, found, now), *_oversold(catalog, found), *_idle_caps(catalog)]
     return [*to_faults(tables, findings, file), *to_faults(tables, list(_not_yet(catalog)), file)]
 
 
@@ -138,15 +140,24 @@ def _unlikely(catalog: Catalog, found: Outline, now: datetime) -> Iterator[Findi
             yield (*place.loc, "end"), "the flight has ended"
         if not item.creative:
             yield place.loc, "has no creative, so it never serves"
+        elif not any(creative.approved for creative in item.creative):
+            yield (*place.loc, "creative"), "none is approved, so it never serves"
         if not reached:
             yield (*place.loc, "target"), "there is no slot that it can reach"
             continue
+        for key in ("together", "companions"):
+            if getattr(item, key) and _most_on_a_page(reach(found, place)) < 2:
+                yield (*place.loc, key), "it can reach only one slot of a page"
         offered = {size for slot in reached for size in slot.sizes}
         for creative, creative_place in zip(item.creative, place.creatives, strict=True):
             if creative.size not in offered:
                 yield creative_place.loc, f"none of its slots offers its size {creative.size}"
         fitting = [slot for slot in reached if {c.size for c in item.creative} & set(slot.sizes)]
         yield from _too_cheap(item, place.loc, fitting)
+
+
+def _most_on_a_page(slots: Iterable[SlotOutline]) -> int:
+    return max(Counter(slot.site for slot in slots).values(), default=0)
 
 
 def _too_cheap(item: LineItem, loc: Loc, slots: Sequence[Slot]) -> Iterator[Finding]:
@@ -204,6 +215,33 @@ def _most_promised(items: Sequence[LineItem]) -> tuple[float, list[str]]:
 
 
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+def _idle_caps(catalog: Catalog) -> Iterator[Finding]:
+    """Caps that no visitor can reach, because another allows no more within a longer time."""
+    for i, advertiser in enumerate(catalog.advertiser):
+        for j, campaign in enumerate(advertiser.campaign):
+            loc: Loc = ("advertiser", i, "campaign", j)
+            yield from _never_reached(campaign.caps, campaign.caps, loc)
+            for k, item in enumerate(campaign.line_item):
+                yield from _never_reached(item.caps, (*item.caps, *campaign.caps), (*loc, "line_item", k))
+
+
+def _never_reached(caps: Sequence[Cap], others: Sequence[Cap], loc: Loc) -> Iterator[Finding]:
+    for index, cap in enumerate(caps):
+        tighter = [
+            other
+            for other in others
+            if other.impressions <= cap.impressions
+            and other.seconds >= cap.seconds
+            and (other.impressions, other.seconds) != (cap.impressions, cap.seconds)
+        ]
+        if tighter:
+            yield (
+                (*loc, "caps", index),
+                f"{cap.impressions} per {cap.per} is never reached: "
+                f"{tighter[0].impressions} per {tighter[0].per} comes first",
+            )
 
 
 def _not_yet(catalog: Catalog) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from adserver.catalog.check import NOT_YET, check, warn
-from adserver.catalog.model import Catalog, LineItem
+from adserver.catalog.model import Cap, Catalog, LineItem
 from tests.strategies import NOW, catalogs
 
 LINE_ITEM = "f: advertiser.a.campaign.c.line_item"
 CREATIVE = {"name": "ad", "kind": "html", "size": "970x250", "html": "x"}
 
 
-def catalog(*items: dict[str, Any], floor: str = "0.50") -> Catalog:
+def catalog(*items: dict[str, Any], floor: str = "0.50", caps: Sequence[dict[str, Any]] = ()) -> Catalog:
     """One site with two slots, and line items that are `house` unless they say otherwise."""
     slots = [
         {"name": "top", "sizes": ["970x250", "728x90"], "floor": floor},
@@ -24,16 +25,16 @@ def catalog(*items: dict[str, Any], floor: str = "0.50") -> Catalog:
     ]
     site = {"name": "daily", "domain": "d.example", "timezone": "UTC", "currency": "USD", "slot": slots}
     filled = [{"name": f"l{n}", "tier": "house"} | item for n, item in enumerate(items)]
-    campaign = {"name": "c", "line_item": filled}
+    campaign = {"name": "c", "line_item": filled, "caps": caps}
     return Catalog.model_validate(
         {"site": [site], "advertiser": [{"name": "a", "campaign": [campaign]}]}, by_alias=True
     )
 
 
-def warnings(*items: dict[str, Any], floor: str = "0.50") -> list[str]:
+def warnings(*items: dict[str, Any], floor: str = "0.50", caps: Sequence[dict[str, Any]] = ()) -> list[str]:
     """With a creative in each line item that has none given."""
     drawn = [{"creative": [CREATIVE | {"name": f"ad{n}"}]} | item for n, item in enumerate(items)]
-    return [str(warning) for warning in warn(catalog(*drawn, floor=floor), "f", NOW)]
+    return [str(warning) for warning in warn(catalog(*drawn, floor=floor, caps=caps), "f", NOW)]
 
 
 def test_a_plain_line_item_has_none() -> None:
@@ -42,6 +43,42 @@ def test_a_plain_line_item_has_none() -> None:
 
 def test_nothing_to_draw() -> None:
     assert warnings({"creative": []}) == [f"{LINE_ITEM}.l0: has no creative, so it never serves"]
+
+
+def test_nothing_approved() -> None:
+    pending = CREATIVE | {"approved": False}
+    assert warnings({"creative": [pending]}) == [
+        f"{LINE_ITEM}.l0.creative: none is approved, so it never serves"
+    ]
+    assert warnings({"creative": [pending, CREATIVE | {"name": "other"}]}) == []
+
+
+@pytest.mark.parametrize("key", ["together", "companions"])
+def test_a_set_of_one_slot(key: str) -> None:
+    assert warnings({key: True}) == []
+    assert warnings({key: True, "target": {"not": {"slot": ["side"]}}}) == [
+        f"{LINE_ITEM}.l0.{key}: it can reach only one slot of a page"
+    ]
+
+
+def test_caps_that_are_never_reached() -> None:
+    day, week = {"impressions": 5, "per": "1d"}, {"impressions": 3, "per": "7d"}
+    assert warnings({"caps": [day, week]}) == [
+        f"{LINE_ITEM}.l0.caps[0]: 5 per 1d is never reached: 3 per 7d comes first"
+    ]
+    assert warnings({"caps": [day, week | {"impressions": 6}]}) == []
+    assert warnings({"caps": [day]}, caps=[week]) == [
+        f"{LINE_ITEM}.l0.caps[0]: 5 per 1d is never reached: 3 per 7d comes first"
+    ]
+    assert warnings({"caps": [week]}, caps=[week]) == [], "the same cap on both says nothing wrong"
+    assert warnings({}, caps=[week, day]) == [
+        "f: advertiser.a.campaign.c.caps[1]: 5 per 1d is never reached: 3 per 7d comes first"
+    ]
+
+
+def test_windows_in_seconds() -> None:
+    windows = {"1m": 60, "90m": 5400, "12h": 43_200, "7d": 604_800, "9999d": 863_913_600}
+    assert {per: Cap.model_validate({"impressions": 1, "per": per}).seconds for per in windows} == windows
 
 
 def test_a_creative_that_fits_no_slot_beside_one_that_does() -> None:
