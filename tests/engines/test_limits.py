@@ -33,7 +33,10 @@ class PlainLoop:
         self.sums: Counter[object] = Counter()
 
     def commit(self, batch: Sequence[Event]) -> None:
-        """Take a batch, impressions first, in order of the fills. What is refused closes a limit for it."""
+        """Take a batch, in order of the fills, impressions first and then the rest.
+
+        What is refused closes that limit for the others of its turn.
+        """
         new: dict[tuple[int, int], Event] = {}
         for row in batch:
             if (row.fill, row.kind) not in self.log:
@@ -61,8 +64,9 @@ class PlainLoop:
             (row.item, limit.budget_micros, row.revenue_micros),
         ]
         for key, bound, more in checks:
-            if bound is not None and more and (key in closed or self.sums[key] + more > bound):
-                closed.add(key)
+            turn = (row.kind > 1, key)
+            if bound is not None and more and (turn in closed or self.sums[key] + more > bound):
+                closed.add(turn)
                 return True
         return False
 
