@@ -15,7 +15,7 @@ export ADSERVER_FAULT_RUNS ?= 2
 .DELETE_ON_ERROR:
 # Two targets never install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test bench faults screens lint format lock plotly clean browser wrk
+.PHONY: help demo test bench sim faults screens lint format lock plotly clean browser wrk
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: $(TESTING) lint browser ## everything that must hold: lint, types, tests i
 
 bench: $(TESTING) wrk ## requests per second and CPU per request, as ratios to a bare ASGI app
 	$(BIN)/python -m tests.benchmarks
+
+sim: $(TESTING) ## a news site's week, played by ours and others: how much of what was possible each made of it
+	$(BIN)/python -m tests.simulation $(SIM)
 
 faults: export ADSERVER_FAULT_RUNS = 20
 faults: $(TESTING) ## kill -9 under load and restart, 20 times

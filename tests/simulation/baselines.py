@@ -1,4 +1,4 @@
-"""Page views → fills by three rules that other ad servers use, on common ground: what the judge compares with.
+"""Page views → fills by three rules of other ad servers, on common ground: what the judge compares with.
 
 The ground is the same for all: targeting, flights, hours, caps, labels, no repeats, hard stops of goals and
 budgets, sponsorships by lot, and the highest expected price where no guaranteed line item takes the slot.
@@ -228,9 +228,9 @@ class EthicalAds(Ground):
 class Revive(Ground):
     """Each hour a probability per line item: what remains ÷ the opportunities forecast to remain.
 
-    As in Revive's priority maintenance: the last hour's opportunities, carried forward by the site's profile;
-    who got less in that hour than was asked for is asked for more. Where probabilities sum to more than 1 they
-    are scaled to it, else the rest goes to remnant line items.
+    As in Revive's priority maintenance: the last hour's opportunities are carried forward by the site's
+    profile; who got less in that hour than was asked for is asked for more. Where probabilities sum to more
+    than 1 they are scaled to it, else the rest goes to remnant line items.
     """
 
     refresh_us = _HOUR_US
@@ -241,7 +241,8 @@ class Revive(Ground):
         """The profile and the first hour's rate come from last week's traffic."""
         super().begin(world, rng)
         past = (world.history.at_us // QUARTER_US - world.start_us // QUARTER_US) % QUARTERS
-        self.profile = np.bincount(past, minlength=QUARTERS) / len(world.history)
+        # One more view everywhere: an hour in which nobody came last week is no proof that nobody will.
+        self.profile = (np.bincount(past, minlength=QUARTERS) + 1) / (len(past) + QUARTERS)
         self.eligible = world.lines.eligible.sum(axis=1).astype(np.float64)
         self.arrived = np.bincount(world.history.kind, minlength=len(self.eligible)).astype(np.float64)
         self.part = 1.0
@@ -269,5 +270,3 @@ class Revive(Ground):
         share = remaining / np.maximum(1e-9, rate * future.sum(axis=1))
         self.wanted = np.minimum(1.0, share) * rate * future[:, :4].sum(axis=1)
         self.weights = np.minimum(1.0, share * self.boost)
-
-

@@ -19,7 +19,7 @@ from tests.simulation.tables import Lines, tabulate
 from tests.simulation.traffic import HISTORY_START, QUARTERS_PER_DAY, Flags, Floats, Forecast, Ints, Views
 
 GUARANTEED_SHARE = 0.70
-OVERSOLD = 1.15
+OVERSOLD = 1.25
 """Demand for the best slot as a share of its supply."""
 BUDGET_SHARE = 0.35
 """Impressions that all budgets could buy, as a share of the supply."""
@@ -65,7 +65,7 @@ def _supply(lines: Lines, forecast: Forecast, history: Views) -> Supply:
     # [line item, kind]: views while it is active.
     views = lines.active.astype(np.float64) @ rates.T
     slots = np.einsum("ik,ksi->is", views, lines.eligible.astype(np.float64))
-    pages = np.einsum("ik,ki->i", views, lines.eligible.any(axis=1).astype(np.float64))
+    pages = np.einsum("ik,ki->i", views, lines.somewhere.astype(np.float64))
     for number, caps in enumerate(lines.caps):
         if caps:
             seen = _seen(lines, history, number)
@@ -77,7 +77,7 @@ def _supply(lines: Lines, forecast: Forecast, history: Views) -> Supply:
 def _seen(lines: Lines, history: Views, number: int) -> Flags:
     """Last week's views on which a line item could have stood, had its flight been a week earlier."""
     quarter = history.quarter(to_us(HISTORY_START))
-    seen: Flags = lines.eligible.any(axis=1)[history.kind, number] & lines.active[number, quarter]
+    seen: Flags = lines.somewhere[history.kind, number] & lines.active[number, quarter]
     return seen
 
 
@@ -115,7 +115,8 @@ def _budgets(rng: np.random.Generator, lines: Lines, supply: Supply) -> Floats:
     wishes = rng.lognormal(0.0, _SPREAD, len(lines.items)) * supply.pages * limited
     wanted = BUDGET_SHARE * supply.per_slot * len(SLOTS)
     impressions = _scaled(wishes, _MOST_OF_OWN * supply.pages, wanted)
-    return impressions * (lines.per_impression_micros + lines.per_click_micros * SLOT_CTR.mean())
+    micros: Floats = impressions * (lines.per_impression_micros + lines.per_click_micros * SLOT_CTR.mean())
+    return micros
 
 
 def _money(rng: np.random.Generator, micros: float, active: Flags) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Views and caps → how many impressions the caps let through at most, and where a sliding window was overrun."""
+"""Views and caps → how many impressions the caps let through at most, and how many overran a window."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def _mattering(lines: Lines, open_to: Flags, worth: Floats) -> Flags:
     slots = open_to.shape[2]
     earning = lines.of_tier(Tier.GUARANTEED, Tier.PRICE)
     limited = (lines.goal > 0) | (lines.budget_micros >= 0) | np.array([bool(caps) for caps in lines.caps])
-    needed = open_to & (earning & limited)
+    needed: Flags = open_to & (earning & limited)
     free = np.flatnonzero(earning & ~limited)
     for slot in range(slots):
         best_first = free[np.argsort(-worth[slot, free], kind="stable")]

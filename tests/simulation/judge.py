@@ -1,4 +1,4 @@
-"""A player and a world → an outcome: what was delivered and earned, against the optimum, and every rule broken.
+"""A player and a world → an outcome: what was delivered and earned, next to the optimum, and rules broken.
 
 The judge keeps its own books. It sees which line items stood where and when, and checks all pages afterwards
 with the world's tables; nothing of what a player believes enters.
@@ -15,8 +15,8 @@ import numpy as np
 from adserver.catalog.model import Tier
 from tests.simulation.cells import worth_of
 from tests.simulation.optimum import PENALTY, Optimum
-from tests.simulation.pages import Pages, overspent_micros, violations
 from tests.simulation.pacing_error import pacing_errors
+from tests.simulation.pages import Pages, overspent_micros, violations
 from tests.simulation.players import EMPTY, Player
 from tests.simulation.traffic import WEEK_US, Floats
 from tests.simulation.world import World
@@ -35,7 +35,7 @@ class Outcome:
     """Clicks at their true rate × price: luck with clicks would hide the differences looked for."""
     value_percent: float
     met_percent: float
-    """Guaranteed line items with at least 99 % of their goal, of those where the optimum… of all."""
+    """Guaranteed line items with at least 99 % of their goal, of all of them."""
     error_uncontested: float
     """Mean pacing error of even guaranteed line items that were met, in points of their goal."""
     error_all: float
@@ -111,7 +111,7 @@ def _mean(values: Floats) -> float:
 
 
 def _share_error(world: World, pages: Pages) -> float:
-    """Sponsorships aim at one slot each; what they may have is every request of it that they are eligible for."""
+    """Of all requests for which a sponsorship is eligible, it was sold its share."""
     lines = world.lines
     quarter = world.views.quarter(world.start_us)
     errors = []

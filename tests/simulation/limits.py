@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, vstack
+from scipy.sparse import coo_array, csr_array, vstack  # type: ignore[import-untyped]  # ships no types
 
 from adserver.catalog.model import Tier
 from tests.simulation.caps import most_under_caps
@@ -96,7 +96,7 @@ def _caps(world: World, cells: Cells) -> list[Rows]:
     for number, caps in enumerate(lines.caps):
         if not caps or lines.tier[number] not in _EARNING:
             continue
-        seen = lines.eligible.any(axis=1)[views.kind, number] & lines.active[number, quarter]
+        seen = lines.somewhere[views.kind, number] & lines.active[number, quarter]
         for day in range(7):
             most[number, day] = most_under_caps(
                 views, seen & (quarter // QUARTERS_PER_DAY == day), caps, world.start_us

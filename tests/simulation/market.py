@@ -34,7 +34,7 @@ SITE = Site.model_validate(
 )
 SLOTS = tuple(slot.name for slot in SITE.slot)
 BEST_SLOT = 0
-#: Share of each tier in the line items; sponsorships and clicks come first out of those that compete on price.
+#: Share of each kind of buyer in the line items; the rest is house.
 SHARES = {"guaranteed": 0.40, "sponsorship": 0.03, "cpm": 0.30, "cpc": 0.22}
 CLUSTER_SHARE = 0.13
 """Of the guaranteed line items: those that want the best slot and nothing else."""

@@ -1,4 +1,4 @@
-"""Delivered pages → how far each line item was from its due, on average over its flight, in points of its goal.
+"""Delivered pages → how far each line item was from its due, on average, in points of its goal.
 
 Due is what an even delivery would have delivered by then: the goal times the part of the site's true page
 views, within the line item's own active hours, that have passed.

@@ -1,4 +1,4 @@
-"""Who fills the pages: what the judge asks of every player, and the one that is judged, the server's own code."""
+"""Page views → fills: what the judge asks of every player, and the player judged, the server's own code."""
 
 from __future__ import annotations
 

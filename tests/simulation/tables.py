@@ -1,6 +1,7 @@
-"""A catalog → what the world, its judge and simple players look up: numbers per line item, who may serve where.
+"""A catalog → what the world, its judge and simple players look up: numbers per line item, and who may serve.
 
-It reads targeting by itself, value by value and without the server's index: the judge must not share a mistake.
+It reads targeting by itself, value by value and without the server's index: the judge must not share its
+mistakes.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Lines:
     eligible: Flags
     """[kind, slot, line item]: whether targeting, sizes and floor let it serve; time apart."""
     active: Flags
-    """[line item, quarter hour]: whether flight and hours let it serve. All their edges are at whole quarters."""
+    """[line item, quarter hour]: whether flight and hours let it serve. Both change at whole ones."""
     start_us: Ints
     end_us: Ints
     goal: Ints
@@ -57,6 +58,11 @@ class Lines:
     labels: tuple[frozenset[str], ...]
     caps: tuple[tuple[tuple[int, int], ...], ...]
     """(most impressions, length of the sliding window in µs) of each line item."""
+
+    @property
+    def somewhere(self) -> Flags:
+        """[kind, line item]: whether it may serve in any slot."""
+        return self.eligible.any(axis=1, out=np.empty((len(self.eligible), len(self.items)), dtype=np.bool_))
 
     def of_tier(self, *tiers: Tier) -> Flags:
         """Whether each line item is of one of these tiers."""

@@ -1,6 +1,6 @@
 """A seed → the forecast of a news site's week, and the page views that really come.
 
-Time is cut in quarter hours of the site's week (0 = Monday 00:00 in Kathmandu, which never changes its clocks).
+Time is cut in quarter hours of the site's week: 0 is Monday 00:00 in Kathmandu, which has no summer time.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _day_shape(day: int) -> Floats:
 
 
 def surprise(rng: np.random.Generator, forecast: Forecast, level: float, *, spike: bool) -> Floats:
-    """The rates that come true: noise by section and by day, a level, and a day on which two sections soar."""
+    """The rates that come true: noise by section and day, a level, and a day on which two sections soar."""
     noise = _lognormal(rng, SECTION_SIGMA, (len(SECTIONS), 1)) * _lognormal(
         rng, DAY_SIGMA, (len(SECTIONS), 7)
     )

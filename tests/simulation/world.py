@@ -1,7 +1,7 @@
 """A plan (seed, bias, scale) → a world: a real catalog, its tables, last week's page views and this week's.
 
-What `lines`, `catalog` and `history` say, a server may know. `views` come to it one by one; `ctr`, the visitors'
-numbers and the future are the world's own.
+What `lines`, `catalog` and `history` say, a server may know. `views` come to it one by one; `ctr`, the
+visitors' numbers and the future are the world's own.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ VIEWS_PER_DAY = 50_000
 LINE_ITEMS = 300
 #: Clicks per impression that a server expects of everything at first.
 EXPECTED_CTR = float(SLOT_CTR.mean())
-_CTR_SIGMA = 0.35
+_CTR_SIGMA = 0.30
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a world is drawn from. `bias`: percent by which this week's traffic misses the forecast's level."""
+    """What a world is drawn from. `bias`: percent by which this week's traffic misses the forecast."""
 
     seed: int
     bias: int = 0
@@ -70,9 +70,13 @@ class World:
         return self.catalog.site[0]
 
     def fingerprint(self) -> str:
-        """A hash of all that the optimum depends on."""
-        digest = hashlib.blake2b(self.catalog.model_dump_json().encode(), digest_size=16)
-        for array in (self.views.at_us, self.views.kind, self.views.visitor, np.round(self.ctr, 12)):
+        """A hash of all that the optimum depends on: what the catalog says, not how it is written."""
+        lines, views = self.lines, self.views
+        digest = hashlib.blake2b(repr(lines.caps).encode(), digest_size=16)
+        told = (lines.tier, lines.eligible, lines.active, lines.goal, lines.share)
+        money = (lines.per_impression_micros, lines.per_click_micros, lines.budget_micros)
+        true = (views.at_us, views.kind, views.visitor, np.round(self.ctr, 9))
+        for array in (*told, *money, lines.daily_budget_micros, *true):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
