@@ -53,6 +53,11 @@ def short_date(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
+def brief_date(day: date) -> str:
+    """2026-11-24 → "24 Nov 2026"."""
+    return f"{day.day} {day:%b %Y}"
+
+
 def slug(name: str) -> str:
     """ "Ira Devkesari" → "ira-devkesari", as campaigns target it."""
     return name.lower().replace(" ", "-")
@@ -69,7 +74,12 @@ def local(at: datetime) -> datetime:
 
 
 TEMPLATES.filters.update(
-    long_date=long_date, short_date=short_date, slug=slug, words_of=words_of, local=local
+    long_date=long_date,
+    short_date=short_date,
+    brief_date=brief_date,
+    slug=slug,
+    words_of=words_of,
+    local=local,
 )
 
 

@@ -42,6 +42,9 @@ def shoot(browser: Browser, url: str, theme: Theme, width: int) -> Path:
         page.wait_for_timeout(50)
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_load_state("networkidle")
+    # Frames out of view are not painted, so the whole page comes into view.
+    page.set_viewport_size({"width": width, "height": page.evaluate("document.documentElement.scrollHeight")})
+    page.wait_for_timeout(500)
     name = re.sub(r"\W+", "-", url.split("://", 1)[1].partition("/")[2]).strip("-") or "home"
     file = FOLDER / f"{name}-{theme}-{width}.png"
     page.screenshot(path=file, full_page=True)
@@ -82,7 +85,7 @@ def shoot_all(base_url: str, *paths: str) -> None:
     """Takes all pictures and prints their files."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
-        wanted = paths or ("/demo/", first_article(base_url), "/reports/")
+        wanted = paths or ("/demo/", first_article(base_url), "/demo/archive", "/reports/")
         for path, theme, width in product(wanted, THEMES, WIDTHS):
             print(shoot(browser, base_url.rstrip("/") + path, theme, width))
         browser.close()
