@@ -15,6 +15,7 @@ import numpy as np
 
 from adserver.catalog.model import Tier
 from tests.simulation.players import EMPTY
+from tests.simulation.tables import UNLIMITED
 from tests.simulation.traffic import QUARTER_US, QUARTERS, QUARTERS_PER_DAY, Flags
 from tests.simulation.world import EXPECTED_CTR, World
 
@@ -49,9 +50,9 @@ class Ground:
         """Nothing delivered, nobody seen."""
         lines = world.lines
         self.world, self.rng = world, rng
-        self.left = [g if t else 1 << 60 for g, t in zip(lines.goal.tolist(), lines.goal > 0, strict=True)]
-        self.budget = [b if b >= 0 else 1 << 60 for b in lines.budget_micros.tolist()]
-        self.daily = [b if b >= 0 else 1 << 60 for b in lines.daily_budget_micros.tolist()]
+        self.left = [g if t else UNLIMITED for g, t in zip(lines.goal.tolist(), lines.goal > 0, strict=True)]
+        self.budget = [b if b >= 0 else UNLIMITED for b in lines.budget_micros.tolist()]
+        self.daily = [b if b >= 0 else UNLIMITED for b in lines.daily_budget_micros.tolist()]
         self.today = list(self.daily)
         self.impression_price, self.click_price = (
             lines.per_impression_micros.tolist(),

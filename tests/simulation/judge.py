@@ -7,6 +7,7 @@ with the world's tables; nothing of what a player believes enters.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from random import Random
 from time import perf_counter
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from adserver.catalog.model import Tier
 from tests.simulation.cells import worth_of
+from tests.simulation.clicklog import ClickLog
 from tests.simulation.optimum import PENALTY, Optimum
 from tests.simulation.pacing_error import pacing_errors
 from tests.simulation.pages import Pages, overspent_micros, violations
@@ -32,7 +34,8 @@ class Outcome:
 
     guaranteed_percent: float
     revenue_percent: float
-    """Clicks at their true rate × price: luck with clicks would hide the differences looked for."""
+    """Clicks at their true rate × price, for luck with clicks would hide the differences looked for; less
+    the clicks that no budget covered."""
     value_percent: float
     met_percent: float
     """Guaranteed line items with at least 99 % of their goal, of all of them."""
@@ -44,6 +47,8 @@ class Outcome:
     over_goal: int
     """Impressions beyond goals."""
     over_budget_micros: int
+    unpaid_clicks: int
+    """Clicks beyond budgets, which the log marks and nobody pays."""
     violations: dict[str, int]
     filled_percent: float
     """Of all slots."""
@@ -58,8 +63,7 @@ def play(world: World, player: Player, seed: int = 0) -> tuple[Pages, float]:
     views, ctr, slots = world.views, world.ctr.tolist(), range(len(world.site.slot))
     begin = perf_counter()
     player.begin(world, Random(f"{world.plan.name} {seed}"))
-    filled = np.full((len(views), len(slots)), EMPTY, dtype=np.int64)
-    clicked = np.zeros(filled.shape, dtype=np.bool_)
+    pages, log = Pages.blank(len(views), len(slots)), ClickLog(world)
     minute_us = world.start_us
     for view, (at_us, luck) in enumerate(zip(views.at_us.tolist(), world.luck, strict=True)):
         while minute_us <= at_us:
@@ -68,13 +72,17 @@ def play(world: World, player: Player, seed: int = 0) -> tuple[Pages, float]:
         page = player.page(view)
         lucky = luck.tolist()
         clicks = [s for s in slots if page[s] != EMPTY and lucky[s] < ctr[s][page[s]]]
-        filled[view] = page
-        clicked[view, clicks] = True
+        pages.filled[view] = page
+        if clicks:
+            valid = log.valid(at_us, [page[s] for s in clicks])
+            pages.clicked[view, clicks] = valid
+            pages.unpaid[view, clicks] = np.logical_not(valid)
+            clicks = list(compress(clicks, valid))
         player.counted(view, page, clicks)
     while minute_us < world.start_us + WEEK_US:
         player.tick(minute_us)
         minute_us += MINUTE_US
-    return Pages(filled, clicked), perf_counter() - begin
+    return pages, perf_counter() - begin
 
 
 def judge(world: World, optimum: Optimum, pages: Pages, seconds: float = 0.0) -> Outcome:
@@ -83,7 +91,8 @@ def judge(world: World, optimum: Optimum, pages: Pages, seconds: float = 0.0) ->
     delivered = pages.per_item(len(lines.items)).sum(axis=0)
     guaranteed = lines.of_tier(Tier.GUARANTEED)
     goal, got = lines.goal[guaranteed], delivered[guaranteed]
-    revenue = float((pages.per_item(len(lines.items)) * worth).sum())
+    unpaid = float(lines.per_click_micros[pages.filled[pages.unpaid]].sum()) / 1e6
+    revenue = float((pages.per_item(len(lines.items)) * worth).sum()) - unpaid
     shortfall = int(np.maximum(0, goal - got).sum())
     met = got >= MET * goal
     errors = pacing_errors(world, pages)
@@ -98,6 +107,7 @@ def judge(world: World, optimum: Optimum, pages: Pages, seconds: float = 0.0) ->
         share_error=_share_error(world, pages),
         over_goal=int(np.maximum(0, got - goal).sum()),
         over_budget_micros=overspent_micros(world, pages),
+        unpaid_clicks=int(pages.unpaid.sum()),
         violations=violations(world, pages),
         filled_percent=100 * float((pages.filled != EMPTY).mean()),
         revenue=revenue,

@@ -13,10 +13,17 @@ from tests.simulation.world import World
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """[view, slot]: which line item stood there (-1: none), and whether it was clicked."""
+    """[view, slot]: which line item stood there (-1: none), and whether a click was paid or not."""
 
     filled: Ints
     clicked: Flags
+    unpaid: Flags
+
+    @classmethod
+    def blank(cls, views: int, slots: int) -> Pages:
+        """Pages with nothing on them."""
+        clicks = (np.zeros((views, slots), dtype=np.bool_) for _ in range(2))
+        return cls(np.full((views, slots), -1, dtype=np.int64), *clicks)
 
     def per_item(self, count: int) -> Ints:
         """[slot, line item]: impressions, for `count` line items."""
@@ -61,7 +68,7 @@ def _label_clashes(world: World, filled: Ints) -> int:
 
 
 def overspent_micros(world: World, pages: Pages) -> int:
-    """Micros beyond budgets and daily budgets, with the clicks that happened."""
+    """Micros beyond budgets and daily budgets: of impressions, and of clicks that were counted."""
     lines = world.lines
     view, slot = np.nonzero(pages.filled >= 0)
     item = pages.filled[view, slot]

@@ -29,7 +29,7 @@ class Player(Protocol):
         """The line item of each slot on a page view, or `EMPTY`."""
 
     def counted(self, view: int, filled: Sequence[int], clicked: Sequence[int]) -> None:
-        """The page was shown: every filled slot is an impression; `clicked` lists slots that were clicked."""
+        """The page was shown: each filled slot is an impression; `clicked` are slots with a valid click."""
 
 
 class Ours:

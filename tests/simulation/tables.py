@@ -29,6 +29,8 @@ from tests.simulation.traffic import (
 TIERS = tuple(Tier)
 _WINDOW_US = {"m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _NEVER_US = 1 << 62
+#: More than any goal or budget.
+UNLIMITED = 1 << 60
 #: Sizes that fit a mobile page; all others fit a desktop's.
 MOBILE_SIZES = ("320x50", "320x100", "300x250", "336x280")
 DESKTOP_SIZES = ("970x250", "728x90", "300x600", "160x600", "300x250", "336x280")
