@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from random import Random
 
@@ -15,11 +15,18 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from adserver.clock import Clock, system_clock
+from adserver.decision.saved import unpack
+from adserver.decision.steering import Expectations, Steering
+from adserver.decision.tally import TallyKey
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.engines.migrate import migrate
+from adserver.engines.sqlite_limits import Counted
 from adserver.engines.sqlite_log import SqliteLog
+from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.engines.sqlite_report import SqliteReport
+from adserver.loop import STATE, Loop
 from adserver.measurement.event import Windows
+from adserver.measurement.limits import limits_of
 from adserver.measurement.log import EventLog
 from adserver.measurement.report import Reports
 from adserver.measurement.token import FillIds, TokenKey
@@ -37,7 +44,8 @@ _log = structlog.get_logger()
 class App:
     """The whole server as one ASGI application. Open it with ASGI's lifespan, or with `running`.
 
-    `pages` adds routes of a publisher's own to it; the demo's newsroom is one.
+    `pages` adds routes of a publisher's own to it; the demo's newsroom is one. Without `ticking`, on virtual
+    time, its owner calls `tick` once a minute.
     """
 
     def __init__(
@@ -47,13 +55,16 @@ class App:
         clock: Clock = system_clock,
         pages: Callable[[Clock], list[BaseRoute]] | None = None,
         rng: Random | None = None,
+        ticking: bool = True,
     ) -> None:
         self.settings = settings
         self._clock = clock
         self._pages = pages
         self._rng = rng or Random()
         self._lifespan = Starlette(lifespan=lambda _: self.running())
+        self._ticking = ticking
         self._edge: Edge | None = None
+        self._loop: Loop | None = None
         self._stored: Stored | None = None
         self._catalog_problem: str | None = None
 
@@ -80,11 +91,19 @@ class App:
             stack.callback(engine.close)
             source = SqliteReport(settings.db)
             stack.push_async_callback(source.close)
+            progress = SqliteProgress(settings.db)
+            stack.push_async_callback(progress.close)
             self._stored = await catalog.load()
             log = EventLog(
-                engine, max_waiting=settings.max_events_waiting, flush_seconds=settings.request_flush_seconds
+                engine,
+                max_waiting=settings.max_events_waiting,
+                flush_seconds=settings.request_flush_seconds,
+                on_counted=self._counted,
             )
             parts = self._parts(engine, log, self._stored)
+            self._loop = Loop(settings, self._clock, progress, log, parts.steering, limits_of(self._stored))
+            parts.day_of = self._loop.day_of
+            await self._loop.begin()
             reports = Reports(source, self._current, self._clock, settings.max_report_days)
             self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports)))
             # What was built to start lives as long as the server: the garbage collector need not visit it.
@@ -94,17 +113,45 @@ class App:
             stack.push_async_callback(log.stop)
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
             stack.push_async_callback(_end, follower)
+            if self._ticking:
+                stack.push_async_callback(_end, asyncio.get_running_loop().create_task(self._loop.run()))
             yield
+            self._loop.save()
+
+    async def tick(self) -> None:
+        """Renew what decisions go by, from all that was counted."""
+        assert self._loop, "the app ticks before it was opened"
+        await self._loop.tick()
+
+    def _counted(self, counted: Sequence[Counted]) -> None:
+        if self._loop:
+            self._loop.counted(counted)
 
     def _parts(self, engine: SqliteLog, log: EventLog, stored: Stored) -> Parts:
         settings = self.settings
+        secret, live = engine.secret(), build_live(stored, settings)
         return Parts(
             settings=settings,
             clock=self._clock,
             log=log,
-            key=TokenKey(engine.secret()),
+            key=TokenKey(secret),
+            tally_key=TallyKey(secret, max_chars=settings.max_tally_chars),
             ids=FillIds(engine.node_number()),
-            live=build_live(stored, settings),
+            live=live,
+            steering=Steering(
+                live.index,
+                unpack(engine.load_state(STATE)),
+                Expectations(
+                    ctr=settings.expected_ctr,
+                    viewability=settings.expected_viewability,
+                    reservation_seconds=settings.reservation_seconds,
+                    max_memo=settings.max_candidate_memo,
+                    max_samples=settings.max_page_samples,
+                    worker_count=settings.workers,
+                ),
+                self._clock(),
+                self._rng,
+            ),
             country_of=country_lookup(settings),
             rng=self._rng,
             windows=Windows(
@@ -130,7 +177,10 @@ class App:
             try:
                 if await catalog.version() != parts.live.version:
                     stored = await catalog.load()
-                    parts.live = await asyncio.to_thread(build_live, stored, self.settings)
+                    live = await asyncio.to_thread(build_live, stored, self.settings)
+                    assert self._loop, "a catalog is followed before the app was opened"
+                    self._loop.follow(live.index, limits_of(stored))
+                    parts.live, parts.day_of = live, self._loop.day_of
                     self._stored = stored
                     gc.freeze()
                     _log.info("catalog in service", version=stored.version)

@@ -50,6 +50,17 @@ class Settings(BaseSettings):
     #: Expected clicks per impression where nothing is learned yet; ranks cpc against cpm.
     expected_ctr: Annotated[float, Field(gt=0, le=1)] = 0.001
 
+    #: Expected viewable impressions per measurable one where nothing is learned yet.
+    expected_viewability: Annotated[float, Field(gt=0, le=1)] = 0.7
+    #: How often bids are renewed from what was served, in seconds.
+    tick_seconds: Annotated[float, Field(gt=0, le=600)] = 60.0
+    #: A fill that was not drawn for this long no longer counts against its goal or budget, in seconds.
+    reservation_seconds: Positive = 600
+    #: Page requests that are remembered as a sample of the week; nothing in them tells who made them.
+    max_page_samples: Positive = 2_000
+    #: Longest tally that a browser is given to keep, in characters.
+    max_tally_chars: Annotated[int, Field(ge=100, le=4000)] = 1_500
+
     #: Header in which a trusted proxy gives the visitor's country (ISO 3166-1 alpha-2), such as CF-IPCountry.
     country_header: str | None = None
     #: MaxMind-format country file that the operator supplies.

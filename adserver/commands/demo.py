@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Annotated
@@ -74,8 +74,8 @@ async def _fill_history(settings: Settings, pages_per_day: int, console: Console
     days = (now - begin) // timedelta(days=1)
     if not days:
         return
-    clock = VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
-    app = App(settings, clock=clock, rng=Random(_SEED))
+    clock = VirtualClock(now - timedelta(days=days))
+    app = App(settings, clock=clock, rng=Random(_SEED), ticking=False)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(f"Traffic of the last {days} days")
@@ -83,6 +83,7 @@ async def _fill_history(settings: Settings, pages_per_day: int, console: Console
             await play(
                 app,
                 clock,
+                tick=app.tick,
                 until=now,
                 days=days,
                 pages_per_day=pages_per_day,

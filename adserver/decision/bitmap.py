@@ -6,7 +6,7 @@ an array first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +22,25 @@ def positions_array(positions: Sequence[int]) -> Positions:
     return np.array(positions, dtype=np.uint32)
 
 
-def of_positions(positions: Positions, count: int) -> int:
+def of_positions(positions: Positions | Iterable[int], count: int) -> int:
     """The bitmap, of `count` bits, in which just these positions are set."""
     flags = np.zeros(count, dtype=np.uint8)
+    if not isinstance(positions, np.ndarray):
+        positions = np.fromiter(positions, dtype=np.uint32)
     flags[positions] = 1
     return of_flags(flags)
 
 
-def of_flags(flags: Flags) -> int:
+def of_flags(flags: Flags | NDArray[np.bool_] | Sequence[bool]) -> int:
     """Flags by position → bitmap."""
-    return int.from_bytes(np.packbits(flags, bitorder="little").tobytes(), "little")
+    packed = np.packbits(np.asarray(flags).astype(bool, copy=False), bitorder="little")
+    return int.from_bytes(packed.tobytes(), "little")
+
+
+def positions_in(bits: int) -> NDArray[np.int64]:
+    """Positions of the set bits, ascending."""
+    packed = np.frombuffer(bits.to_bytes((bits.bit_length() + 7) // 8, "little"), dtype=np.uint8)
+    return np.flatnonzero(np.unpackbits(packed, bitorder="little"))
 
 
 def flags_of(bits: int, count: int) -> Flags:

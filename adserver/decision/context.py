@@ -32,6 +32,15 @@ class Ask(msgspec.Struct, frozen=True):
     width: int | None = None
 
 
+class HeaderBid(NamedTuple):
+    """What somebody outside pays for one slot of this page, as the page's own auction found (Prebid.js)."""
+
+    slot: str
+    bid: str
+    cpm_micros: int
+    size: str
+
+
 class Context(NamedTuple):
     """What is known about one page request. None is 'unknown', which never passes a list of wanted values."""
 
@@ -41,6 +50,9 @@ class Context(NamedTuple):
     values: Mapping[str, str | Sequence[str]] | None = None
     country: str | None = None
     device: str | None = None
+    url: str | None = None
+    theme: str | None = None
+    bids: Sequence[HeaderBid] = ()
 
 
 class Reason(StrEnum):
@@ -55,7 +67,13 @@ class Reason(StrEnum):
     NO_SIZE = "no_size"
     """None of the sizes that the page can show is offered by the slot."""
     REPEATED = "repeated"
-    """Every line item that passes is on the page already."""
+    """Every line item that passes is on the page already, or kept apart from one that is."""
+    USED_UP = "used_up"
+    """Every line item that passes has met its goal or spent its budget, or the day's."""
+    CAPPED = "capped"
+    """Every line item that passes was shown to this visitor as often as it may be, or may not be counted."""
+    NO_TURN = "no_turn"
+    """Only sponsors, or line items that take a whole set of slots, pass, and it is none's turn."""
     UNKNOWN_SITE = "unknown_site"
     UNKNOWN_SLOT = "unknown_slot"
     TOO_MANY_SLOTS = "too_many_slots"
@@ -74,6 +92,8 @@ class Choice:
     model: PriceModel | None
     price_micros: int
     """What one billable event earns, in micros."""
+    position: int
+    """The line item's position in the index."""
 
 
 class Fill(NamedTuple):
@@ -85,6 +105,15 @@ class Fill(NamedTuple):
     choice: Choice
 
 
+class BidFill(NamedTuple):
+    """A slot that goes to a header bid: the page draws what its own auction found."""
+
+    slot: str
+    slot_id: int
+    label: str
+    bid: HeaderBid
+
+
 class NoFill(NamedTuple):
     """A slot that stays empty, and why. `slot_id` is None when the catalog does not know the slot."""
 
@@ -93,4 +122,4 @@ class NoFill(NamedTuple):
     reason: Reason
 
 
-Decision = Fill | NoFill
+Decision = Fill | BidFill | NoFill

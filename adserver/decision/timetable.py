@@ -14,8 +14,11 @@ from zoneinfo import ZoneInfo
 from adserver.catalog.model import LineItem
 from adserver.catalog.targeting import MINUTES_PER_WEEK, parse_hours
 from adserver.clock import BUCKET_SECONDS, to_us
+from adserver.decision import bitmap
 
 _FOREVER_US = 1 << 62
+#: So many stretches of time between two changes of flights are remembered.
+_MOST_SEGMENTS = 1000
 
 
 class Flights:
@@ -24,7 +27,7 @@ class Flights:
     def __init__(self, items: Sequence[LineItem]) -> None:
         self._spans = [
             (
-                1 << i,
+                i,
                 to_us(item.start) if item.start else -_FOREVER_US,
                 to_us(item.end) if item.end else _FOREVER_US,
             )
@@ -32,8 +35,8 @@ class Flights:
             if not item.paused
         ]
         self._boundaries = sorted({edge for _, start, end in self._spans for edge in (start, end)})
-        self._segment = -1
-        self._live = 0
+        self._count = len(items)
+        self._live: dict[int, int] = {}
 
     def segment(self, now_us: int) -> int:
         """Number of the stretch of time, between two boundaries, in which an instant (us since 1970) lies."""
@@ -41,28 +44,29 @@ class Flights:
 
     def live(self, segment: int) -> int:
         """Bitmap of the line items in flight in a segment."""
-        if segment != self._segment:
+        bits = self._live.get(segment)
+        if bits is None:
             inside = self._boundaries[segment - 1] if segment else -_FOREVER_US - 1
-            self._live = sum(bit for bit, start, end in self._spans if start <= inside < end)
-            self._segment = segment
-        return self._live
+            live = (i for i, start, end in self._spans if start <= inside < end)
+            if len(self._live) > _MOST_SEGMENTS:
+                self._live.clear()
+            bits = self._live[segment] = bitmap.of_positions(live, self._count)
+        return bits
 
 
 class Hours:
     """Which line items' `hours` (and `not` hours) admit a minute of the site's week."""
 
     def __init__(self, items: Sequence[LineItem]) -> None:
-        self._wanted = [
-            (1 << i, _spans(item.target.hours)) for i, item in enumerate(items) if item.target.hours
-        ]
+        self._wanted = [(i, _spans(item.target.hours)) for i, item in enumerate(items) if item.target.hours]
         self._unwanted = [
-            (1 << i, _spans(item.target.exclude.hours))
+            (i, _spans(item.target.exclude.hours))
             for i, item in enumerate(items)
             if item.target.exclude and item.target.exclude.hours
         ]
         edges = {edge for _, spans in self._wanted + self._unwanted for span in spans for edge in span}
         self._boundaries = sorted(edges - {0, MINUTES_PER_WEEK})
-        self._everyone = (1 << len(items)) - 1
+        self._count = len(items)
         self._admitted: dict[int, int] = {}
         self._weeks: dict[tuple[str, int], int] = {}
 
@@ -93,9 +97,13 @@ class Hours:
         bits = self._admitted.get(segment)
         if bits is None:
             minute = self._boundaries[segment - 1] if segment else 0
-            closed = sum(bit for bit, spans in self._wanted if not _within(spans, minute))
-            shut = sum(bit for bit, spans in self._unwanted if _within(spans, minute))
-            bits = self._admitted[segment] = self._everyone & ~(closed | shut)
+            closed = bitmap.of_positions(
+                (i for i, spans in self._wanted if not _within(spans, minute)), self._count
+            )
+            shut = bitmap.of_positions(
+                (i for i, spans in self._unwanted if _within(spans, minute)), self._count
+            )
+            bits = self._admitted[segment] = ((1 << self._count) - 1) & ~(closed | shut)
         return bits
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from random import Random
 from typing import Any
 
@@ -22,6 +23,7 @@ from adserver.demo.catalog import ZONE
 SITE = "ledger"
 
 _AT_ONCE = 64
+_TICK_SECONDS = 1800
 #: Sections and the topics of their articles, by how many readers they have.
 _PAGES = (
     (9, "nation", ("rivers", "roads")),
@@ -97,21 +99,32 @@ async def play(
     app: ASGIApp,
     clock: VirtualClock,
     *,
+    tick: Callable[[], Awaitable[None]],
     until: datetime,
     days: int,
     pages_per_day: int,
     seed: int,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Let the readers of the last `days` days before `until` visit an application that runs on `clock`."""
+    """Let the readers of the last `days` days before `until` visit an application that runs on `clock`.
+
+    `tick` is called whenever half an hour of them has passed: pacing learns as it would have learned then.
+    """
     rng = Random(seed)
     visits = sorted(_visits(until, days, pages_per_day, rng))
-    for start in range(0, len(visits), _AT_ONCE):
-        group = visits[start : start + _AT_ONCE]
+    done = 0
+    for _, half_hour in groupby(visits, key=lambda at: at.timestamp() // _TICK_SECONDS):
+        group = list(half_hour)
         clock.now = group[0]
-        await asyncio.gather(*(_read_page(app, Random(rng.random())) for _ in group))
-        progress(start + len(group), len(visits))
+        await tick()
+        for start in range(0, len(group), _AT_ONCE):
+            clock.now = group[start]
+            readers = (_read_page(app, Random(rng.random())) for _ in group[start : start + _AT_ONCE])
+            await asyncio.gather(*readers)
+        done += len(group)
+        progress(done, len(visits))
     clock.now = until
+    await tick()
 
 
 def _visits(until: datetime, days: int, pages_per_day: int, rng: Random) -> Iterator[datetime]:

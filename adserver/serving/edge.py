@@ -115,7 +115,7 @@ class Edge:
             if token is None:
                 parts.counts.forged += 1
             else:
-                events.append(event_of(token, _KINDS[ask.type], now_ms, parts.windows))
+                events.append(event_of(token, _KINDS[ask.type], now_ms, parts.windows, parts.day_of))
         if events:
             try:
                 await parts.log.append(events)
@@ -140,7 +140,9 @@ class Edge:
         if scope["method"] == "GET":
             parts.counts.clicks += 1
             try:
-                parts.log.append([event_of(token, Kind.CLICK, to_ms(parts.clock()), parts.windows)])
+                parts.log.append(
+                    [event_of(token, Kind.CLICK, to_ms(parts.clock()), parts.windows, parts.day_of)]
+                )
             except Overloaded:
                 pass  # counted as shed by the log
             except Exception:

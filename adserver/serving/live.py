@@ -11,7 +11,6 @@ import msgspec
 
 from adserver.decision.context import Fill
 from adserver.decision.index import Index
-from adserver.decision.page import Decider
 from adserver.engines.catalog_store import Stored
 from adserver.measurement.token import FillToken, Stem, stem_of
 from adserver.serving.tag import tag_etag, tag_source
@@ -35,7 +34,7 @@ class Live:
     """One catalog version in service."""
 
     version: int
-    decider: Decider
+    index: Index
     clicks: Mapping[int, bytes]
     """Creative → where its clicks go, ready for a header; archived creatives keep theirs."""
     tag: bytes
@@ -58,7 +57,7 @@ def build(stored: Stored, settings: Settings) -> Live:
     tag = tag_source(sizes)
     return Live(
         version=stored.version,
-        decider=Decider(index, max_memo=settings.max_candidate_memo),
+        index=index,
         clicks={creative: quote(url, safe=_URL_SAFE).encode() for creative, url in stored.clicks.items()},
         tag=tag,
         tag_etag=tag_etag(tag),

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 from adserver.clock import Clock
+from adserver.decision.steering import Steering
+from adserver.decision.tally import TallyKey
 from adserver.measurement.event import Windows
 from adserver.measurement.log import EventLog
+from adserver.measurement.period import DayOf, utc_day
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.live import Live
 from adserver.serving.visitor import CountryOf
@@ -34,8 +37,11 @@ class Parts:
     log: EventLog
     key: TokenKey
     ids: FillIds
+    tally_key: TallyKey
     live: Live
+    steering: Steering
     country_of: CountryOf
     rng: Random
     windows: Windows
+    day_of: DayOf = utc_day
     counts: EdgeCounts = field(default_factory=EdgeCounts)

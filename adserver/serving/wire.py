@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
-from adserver.decision.context import Ask
+from adserver.decision.context import Ask, HeaderBid
 from adserver.money import MICROS, parse_micros
 from adserver.settings import Settings
 
@@ -44,15 +44,6 @@ class BidAsk(msgspec.Struct, frozen=True):
     slot: str
     bid: str
     cpm: str
-    size: str
-
-
-class Bid(NamedTuple):
-    """A header bid that can be believed, its CPM in micros of the site's currency."""
-
-    slot: str
-    bid: str
-    cpm_micros: int
     size: str
 
 
@@ -109,7 +100,7 @@ def read_fill(body: bytes, settings: Settings) -> FillRequest:
     return request
 
 
-def bids_of(request: FillRequest, settings: Settings) -> list[Bid]:
+def bids_of(request: FillRequest, settings: Settings) -> list[HeaderBid]:
     """The bids that can be believed, of the first ones: as many as a page may have slots.
 
     A price that is not a plain decimal above zero and up to `MAX_BID_MICROS` ("NaN", "-1", "1e3", ""), or an
@@ -122,7 +113,7 @@ def bids_of(request: FillRequest, settings: Settings) -> list[Bid]:
         except ValueError:
             continue
         if 0 < micros <= MAX_BID_MICROS and max(len(ask.slot), len(ask.bid), len(ask.size)) <= MAX_BID_CHARS:
-            bids.append(Bid(ask.slot, ask.bid, micros, ask.size))
+            bids.append(HeaderBid(ask.slot, ask.bid, micros, ask.size))
     return bids
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from adserver.catalog.model import Catalog
 from adserver.decision.context import Ask, Context, Fill
-from tests.decision.deciding import chi_square, decider_of, served
+from tests.decision.deciding import chi_square, serve, served, steering_of
 from tests.newsroom import NOW, catalog_of, image, line_item
 
 TOP, SIDE = Ask("top"), Ask("side")
@@ -25,7 +25,7 @@ def decide(
     catalog: Catalog, *asks: Ask, context: Context = PAGE, now: datetime = NOW, seed: int = 0
 ) -> list[str]:
     """Names of what fills each slot."""
-    decisions = decider_of(catalog).decide(context, asks or (TOP,), now, Random(seed))
+    decisions = serve(steering_of(catalog, now), context, asks or (TOP,), now, Random(seed))
     return [served(decision) for decision in decisions]
 
 
@@ -36,12 +36,12 @@ def guaranteed(name: str, goal: int = 1000, **keys: object) -> dict[str, object]
     return line_item(name, "guaranteed", "728x90", **fixed)
 
 
-def test_tiers_go_in_order() -> None:
+def test_sponsors_go_first_and_house_ads_last() -> None:
     tiers = [
         line_item("sponsor", "sponsorship", "728x90", share=1.0),
         guaranteed("goal"),
-        line_item("paying", "price", "728x90", price={"cpm": "9"}),
-        line_item("backfill", "network", "728x90", price={"cpm": "99"}),
+        line_item("paying", "price", "728x90", price={"cpm": "0.05"}),
+        line_item("backfill", "network", "728x90", price={"cpm": "0.04"}),
         line_item("own", "house", "728x90"),
     ]
     names = ["sponsor", "goal", "paying", "backfill", "own"]
@@ -50,11 +50,19 @@ def test_tiers_go_in_order() -> None:
     assert decide(catalog_of(*tiers), *[TOP] * 6) == [*names, "(repeated)"]
 
 
+def test_what_a_network_is_estimated_to_pay_competes_with_what_others_pay() -> None:
+    paying = line_item("paying", "price", "728x90", price={"cpm": "1.50"})
+    assert decide(catalog_of(paying, line_item("net", "network", "728x90", price={"cpm": "1.60"}))) == ["net"]
+    assert decide(catalog_of(paying, line_item("net", "network", "728x90", price={"cpm": "1.40"}))) == [
+        "paying"
+    ]
+
+
 def test_within_price_the_highest_ecpm_wins() -> None:
     catalog = catalog_of(
         line_item("cheap", "price", "728x90", price={"cpm": "2.00"}),
         line_item("clicks", "price", "728x90", price={"cpc": "3.00"}),
-        line_item("viewed", "price", "728x90", price={"vcpm": "2.50"}),
+        line_item("viewed", "price", "728x90", price={"vcpm": "4.00"}),  # 70 % are expected to be viewed
     )
     assert decide(catalog, TOP, TOP, TOP) == ["clicks", "viewed", "cheap"]
 
@@ -77,7 +85,7 @@ def test_flights_are_half_open(at: str, expected: str) -> None:
 def test_dates_need_no_rebuilt_index() -> None:
     """One decider sees line items start and stop, in any order of time."""
     start, end = NOW, NOW + timedelta(hours=1)
-    decider = decider_of(catalog_of(line_item("hour", "house", "728x90", start=start, end=end)))
+    steering = steering_of(catalog_of(line_item("hour", "house", "728x90", start=start, end=end)), NOW)
     second = timedelta(seconds=1)
     for at, live in (
         (end, False),
@@ -86,7 +94,7 @@ def test_dates_need_no_rebuilt_index() -> None:
         (end - second, True),
         (end, False),
     ):
-        (decision,) = decider.decide(PAGE, [TOP], at, Random(0))
+        (decision,) = serve(steering, PAGE, [TOP], at, Random(0))
         assert isinstance(decision, Fill) is live, at
 
 
@@ -171,24 +179,24 @@ def test_a_bank_does_not_stand_beside_a_conflict_unless_it_opts_in() -> None:
 
 def test_only_creatives_that_the_slot_and_the_page_can_show() -> None:
     creatives = [image("wide", "970x250"), image("narrow", "728x90"), image("foreign", "300x600")]
-    decider = decider_of(catalog_of({"name": "own", "tier": "house", "creative": creatives}))
+    steering = steering_of(catalog_of({"name": "own", "tier": "house", "creative": creatives}), NOW)
     for ask, sizes in (
         (Ask("top"), {"970x250", "728x90"}),
         (Ask("top", sizes=("728x90", "300x600")), {"728x90"}),
         (Ask("top", width=969), {"728x90"}),
         (Ask("top", sizes=("970x250",), width=970), {"970x250"}),
     ):
-        drawn = {decider.decide(PAGE, [ask], NOW, Random(seed))[0] for seed in range(40)}
+        drawn = {serve(steering, PAGE, [ask], NOW, Random(seed))[0] for seed in range(40)}
         assert {d.choice.creative.size for d in drawn if isinstance(d, Fill)} == sizes
 
 
 @pytest.mark.parametrize("weights", [(1, 1), (1, 2, 3)])
 def test_creatives_are_drawn_by_weight(weights: tuple[int, ...]) -> None:
     creatives = [image(f"c{n}", "728x90", weight=weight) for n, weight in enumerate(weights)]
-    decider = decider_of(catalog_of({"name": "own", "tier": "house", "creative": creatives}))
+    steering = steering_of(catalog_of({"name": "own", "tier": "house", "creative": creatives}), NOW)
     rng, counts = Random(1), Counter[str]()
     for _ in range(6000):
-        (decision,) = decider.decide(PAGE, [TOP], NOW, rng)
+        (decision,) = serve(steering, PAGE, [TOP], NOW, rng)
         assert isinstance(decision, Fill)
         counts[decision.choice.creative.name] += 1
     shares = {f"c{n}": weight / sum(weights) for n, weight in enumerate(weights)}
@@ -201,29 +209,17 @@ def test_sponsors_take_their_share_of_voice_and_leave_the_rest() -> None:
         line_item("fifth", "sponsorship", "728x90", share=0.2),
         line_item("own", "house", "728x90"),
     )
-    decider, rng, counts = decider_of(catalog), Random(2), Counter[str]()
+    steering, rng, counts = steering_of(catalog, NOW), Random(2), Counter[str]()
     for _ in range(6000):
-        counts[served(decider.decide(PAGE, [TOP], NOW, rng)[0])] += 1
+        counts[served(serve(steering, PAGE, [TOP], NOW, rng)[0])] += 1
     assert chi_square(counts, {"half": 0.5, "fifth": 0.2, "own": 0.3}) < CHI_SQUARE_LIMITS[2]
-
-
-def test_guaranteed_line_items_are_drawn_by_what_they_owe_a_day() -> None:
-    decider = decider_of(catalog_of(guaranteed("one", 1000), guaranteed("three", 3000)))
-    rng, counts, second = Random(3), Counter[str](), Counter[str]()
-    for _ in range(6000):
-        first, other = decider.decide(PAGE, [TOP, TOP], NOW, rng)
-        counts[served(first)] += 1
-        second[f"{served(first)} then {served(other)}"] += 1
-    assert chi_square(counts, {"one": 0.25, "three": 0.75}) < CHI_SQUARE_LIMITS[1]
-    assert set(second) == {"one then three", "three then one"}
 
 
 def test_equals_draw_lots() -> None:
     names = ["a", "b", "c"]
-    decider = decider_of(
-        catalog_of(*(line_item(name, "price", "728x90", price={"cpm": "1"}) for name in names))
-    )
+    catalog = catalog_of(*(line_item(name, "price", "728x90", price={"cpm": "1"}) for name in names))
+    steering = steering_of(catalog, NOW)
     rng, counts = Random(4), Counter[str]()
     for _ in range(6000):
-        counts[served(decider.decide(PAGE, [TOP], NOW, rng)[0])] += 1
+        counts[served(serve(steering, PAGE, [TOP], NOW, rng)[0])] += 1
     assert chi_square(counts, dict.fromkeys(names, 1 / 3)) < CHI_SQUARE_LIMITS[2]

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adserver.catalog.model import Catalog, Tier
-from adserver.decision.context import Ask, Context, Fill, Reason
+from adserver.decision.context import Ask, BidFill, Context, Fill, Reason
+from adserver.decision.tally import Tally
 from tests import strategies as words
-from tests.decision.deciding import EXPECTED_CTR, decider_of
+from tests.decision.deciding import EXPECTED_CTR, serve, steering_of
 from tests.decision.oracle import passing, sizes
 
 FIRST = datetime(2026, 10, 15, tzinfo=UTC)
@@ -58,33 +59,50 @@ def test_the_index_finds_what_a_plain_loop_finds(draws: st.DataObject) -> None:
     catalog = draws.draw(words.catalogs())
     if not catalog.site:
         return
-    decider = decider_of(catalog)
+    items = {item.name: item for _, _, item in catalog.line_items()}
+    tiers = {name: item.tier for name, item in items.items()}
     for _ in range(4):
         context, asks, now = draws.draw(requests(catalog))
-        site = next(site for site in catalog.site if site.name == context.site)
-        known = {slot.name: slot for slot in site.slot}
-        decisions = decider.decide(context, asks, now, Random(draws.draw(st.integers(0, 9))))
-        used: set[str] = set()
+        slots = {slot.name: slot for site in catalog.site if site.name == context.site for slot in site.slot}
+        steering = steering_of(catalog, now)
+        spent = {
+            item.name
+            for item, shut in zip(steering.pacing.index.items, steering.ledger.closed, strict=True)
+            if shut
+        }
+        decisions = serve(steering, context, asks, now, Random(draws.draw(st.integers(0, 9))))
+        used = [decision.choice.item.name for decision in decisions if isinstance(decision, Fill)]
+        alone = [name for name in used if not items[name].together]
+        assert len(set(alone)) == len(alone), (
+            "no line item stands twice on a page unless it takes a set of slots"
+        )
+        assert not spent.intersection(used)
+        labels = {label for name in used for label in items[name].labels}
+        assert len(labels) == sum(len(set(items[name].labels)) for name in set(used)), "no label stands twice"
         for ask, decision in zip(asks, decisions, strict=True):
-            if ask.slot not in known:
+            if ask.slot not in slots:
                 assert decision.slot_id is None
                 continue
             eligible = passing(catalog, context, ask, now, expected_ctr=EXPECTED_CTR)
-            tiers = {item.name: item.tier for _, _, item in catalog.line_items()}
-            free = {name for name in eligible - used if tiers[name] is not Tier.SPONSORSHIP}
-            if not isinstance(decision, Fill):
-                assert not free
-                expected = Reason.NO_SIZE if not sizes(known[ask.slot], ask) else None
-                assert (decision.reason is Reason.NO_SIZE) == (expected is Reason.NO_SIZE)
-                assert (decision.reason is Reason.REPEATED) == bool(eligible)
+            free = {
+                name
+                for name in eligible.difference(used, spent)
+                if tiers[name] is not Tier.SPONSORSHIP
+                and not items[name].together
+                and labels.isdisjoint(items[name].labels)
+            }
+            if isinstance(decision, Fill):
+                choice = decision.choice
+                assert choice.item.name in eligible
+                assert choice.creative in choice.item.creative
+                assert choice.creative.size in sizes(slots[ask.slot], ask)
+                assert choice.item.tier is not Tier.HOUSE or {tiers[name] for name in free} <= {Tier.HOUSE}
                 continue
-            item = decision.choice.item
-            assert item.name in eligible - used
-            assert decision.choice.creative in item.creative
-            assert decision.choice.creative.size in sizes(known[ask.slot], ask)
-            best = min((list(Tier).index(tiers[name]) for name in free), default=len(Tier))
-            assert list(Tier).index(item.tier) <= best
-            used.add(item.name)
+            assert not isinstance(decision, BidFill)
+            assert not free
+            assert (decision.reason is Reason.NO_SIZE) == (not sizes(slots[ask.slot], ask))
+            left = (Reason.REPEATED, Reason.NO_TURN, Reason.USED_UP)
+            assert (decision.reason in left) == bool(eligible)
 
 
 @MANY
@@ -94,12 +112,12 @@ def test_the_same_seed_gives_the_same_page(draws: st.DataObject) -> None:
     catalog = draws.draw(words.catalogs())
     if not catalog.site:
         return
-    warm = decider_of(catalog)
+    warm = steering_of(catalog, FIRST)
     wanted = [draws.draw(requests(catalog)) for _ in range(4)]
     for context, asks, now in (*wanted, *reversed(wanted)):
-        fresh = decider_of(catalog).decide(context, asks, now, Random(5))
-        assert warm.decide(context, asks, now, Random(5)) == fresh
+        fresh = steering_of(catalog, FIRST).decider.decide(context, asks, now, Random(5), Tally()).decisions
+        assert warm.decider.decide(context, asks, now, Random(5), Tally()).decisions == fresh
         louder = context._replace(
             topics=[*context.topics, "nobody-asks"], values={**(context.values or {}), "q": "1"}
         )
-        assert warm.decide(louder, asks, now, Random(5)) == fresh
+        assert warm.decider.decide(louder, asks, now, Random(5), Tally()).decisions == fresh

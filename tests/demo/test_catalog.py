@@ -17,9 +17,9 @@ from adserver.catalog.file import load
 from adserver.catalog.model import Creative, Tier, live_at
 from adserver.catalog.targeting import DAYS, DEVICES
 from adserver.decision.context import Ask, Context, Fill, NoFill
-from adserver.decision.page import Decider
+from adserver.decision.steering import Steering
 from adserver.demo.catalog import CATALOG_FILE, ZONE, demo_catalog
-from tests.decision.deciding import decider_of
+from tests.decision.deciding import serve, steering_of
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 CREATIVES = CATALOG_FILE.parent / "static" / "creatives"
@@ -75,12 +75,12 @@ def asks(room: dict[str, int]) -> list[Ask]:
     ]
 
 
-def unfilled(decider: Decider, wanted: list[Ask], at: datetime, rng: Random) -> Iterator[str]:
+def unfilled(steering: Steering, wanted: list[Ask], at: datetime, rng: Random) -> Iterator[str]:
     """The slots that stay empty at one instant, over every kind of page and visitor."""
     devices = (*DEVICES, None)
     for section, topics, device, country in product(SECTIONS, ((), ("conflict",)), devices, COUNTRIES):
         context = Context("ledger", section, topics, None, country, device)
-        decisions = decider.decide(context, wanted, at, rng)
+        decisions = serve(steering, context, wanted, at, rng)
         yield from (f"{at} {context}: {d.slot} {d.reason}" for d in decisions if isinstance(d, NoFill))
         used = [d.choice.item.name for d in decisions if isinstance(d, Fill)]
         assert len(set(used)) == len(used), f"a line item stands twice on a page: {used}"
@@ -151,11 +151,11 @@ def test_the_html_creative_needs_nothing_from_elsewhere_and_leads_to_its_click()
 
 
 def test_every_slot_of_an_article_is_filled_at_every_hour_of_a_week() -> None:
-    decider, rng = decider_of(demo_catalog(NOW)), Random(1)
+    steering, rng = steering_of(demo_catalog(NOW), NOW), Random(1)
     monday = datetime(2026, 11, 23, 0, 30, tzinfo=ZONE)
     wide, narrow = asks(WIDE), asks(NARROW)
     for hour, wanted in product(range(len(DAYS) * 24), (wide, narrow)):
-        assert list(unfilled(decider, wanted, monday + timedelta(hours=hour), rng)) == []
+        assert list(unfilled(steering, wanted, monday + timedelta(hours=hour), rng)) == []
 
 
 def test_house_ads_alone_fill_every_slot() -> None:
@@ -173,13 +173,13 @@ def test_house_ads_alone_fill_every_slot() -> None:
 
 def test_every_line_item_is_seen_in_a_week() -> None:
     catalog, rng = demo_catalog(NOW), Random(2)
-    decider, seen = decider_of(catalog), set()
+    steering, seen = steering_of(catalog, NOW), set()
     monday = datetime(2026, 11, 23, 0, 30, tzinfo=ZONE)
     wide, narrow = asks(WIDE), asks(NARROW)
     for hour, section, device in product(range(0, 168, 2), SECTIONS, DEVICES):
         context = Context("ledger", section, (), None, rng.choice(COUNTRIES), device)
         wanted = narrow if device == "mobile" else wide
-        decisions = decider.decide(context, wanted, monday + timedelta(hours=hour), rng)
+        decisions = serve(steering, context, wanted, monday + timedelta(hours=hour), rng)
         seen |= {d.choice.item.name for d in decisions if isinstance(d, Fill)}
     assert {item.name for _, _, item in catalog.line_items()} - seen == set()
 

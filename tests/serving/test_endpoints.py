@@ -90,7 +90,7 @@ def test_more_slots_than_the_setting_allows_are_answered_and_not_decided(tmp_pat
 def test_a_fault_of_ours_leaves_the_slots_empty_and_the_page_whole(tmp_path: Path) -> None:
     with server(tmp_path / "a.db") as client:
         edge: Any = client.app
-        edge._edge.parts.live.decider = None  # the fault: any exception while deciding
+        edge._edge.parts.steering.decider = None  # the fault: any exception while deciding
         assert [entry["reason"] for entry in fill(client)] == ["error", "error"]
         assert "adserver_errors_total 1.0" in client.get("/metrics").text
 

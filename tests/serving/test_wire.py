@@ -6,10 +6,10 @@ import json
 
 import pytest
 
+from adserver.decision.context import HeaderBid
 from adserver.serving.wire import (
     MAX_TALLY_CHARS,
     MAX_URL_CHARS,
-    Bid,
     Consent,
     FillRequest,
     Unreadable,
@@ -48,7 +48,7 @@ def test_all_of_the_contract() -> None:
     )
     assert (request.page.url, request.tally, request.theme) == ("https://news.example/x", "abc", "dark")
     assert request.consent == Consent("CPX", "DBAA", gpc=False)
-    assert bids_of(request, SETTINGS) == [Bid("top", "hb-1", 2_100_000, "728x90")]
+    assert bids_of(request, SETTINGS) == [HeaderBid("top", "hb-1", 2_100_000, "728x90")]
     assert read(consent={"gpc": True}).consent == Consent(gpc=True)
 
 

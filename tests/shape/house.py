@@ -20,6 +20,7 @@ FLOORS = {
     "adserver.api": 6,
     "dashboards": 6,
     "adserver.demo": 7,
+    "adserver.loop": 7,
     "adserver.app": 7,
     "adserver.commands": 7,
     "adserver.cli": 7,
@@ -27,7 +28,14 @@ FLOORS = {
     "tests": 8,
 }
 _GROUND_FLOOR = ("adserver.errors", "adserver.clock", "adserver.money", "adserver.settings")
-_TOP_FLOOR = ("adserver.demo", "adserver.app", "adserver.commands", "adserver.cli", "adserver.__main__")
+_TOP_FLOOR = (
+    "adserver.demo",
+    "adserver.loop",
+    "adserver.app",
+    "adserver.commands",
+    "adserver.cli",
+    "adserver.__main__",
+)
 #: Parts of one floor do not know each other, but for these floors: here each may import those before it.
 ORDERED_FLOORS = {0: _GROUND_FLOOR, 7: _TOP_FLOOR}
 
@@ -39,7 +47,12 @@ HOMES: dict[str, tuple[str, ...]] = {
     "alembic": ("adserver.engines",),
     "jinja2": ("dashboards", "adserver.demo"),
     "maxminddb": ("adserver.serving",),
-    "msgspec": ("adserver.serving", "adserver.decision.context", "adserver.engines.sqlite_log"),
+    "msgspec": (
+        "adserver.serving",
+        "adserver.decision.context",
+        "adserver.decision.saved",
+        "adserver.engines.sqlite_log",
+    ),
     "numpy": ("adserver.decision",),
     "plotly": (),
     "prometheus_client": ("adserver.serving", "adserver.app"),

@@ -10,11 +10,17 @@ from functools import lru_cache
 from tests.simulation.baselines import EthicalAds, Revive, Strict
 from tests.simulation.judge import Outcome, judge, play
 from tests.simulation.optimum import optimum_of
+from tests.simulation.ours import Ours
 from tests.simulation.players import Player
 from tests.simulation.world import Plan, World, make_world
 
-#: Name of each player → how to make one for a week. `Ours` joins here.
-PLAYERS: Mapping[str, Callable[[], Player]] = {"strict": Strict, "ethicalads": EthicalAds, "revive": Revive}
+#: Name of each player → how to make one for a week.
+PLAYERS: Mapping[str, Callable[[], Player]] = {
+    "ours": Ours,
+    "strict": Strict,
+    "ethicalads": EthicalAds,
+    "revive": Revive,
+}
 WORKERS = 2
 
 

@@ -30,23 +30,3 @@ class Player(Protocol):
 
     def counted(self, view: int, filled: Sequence[int], clicked: Sequence[int]) -> None:
         """The page was shown: each filled slot is an impression; `clicked` are slots with a valid click."""
-
-
-class Ours:
-    """The server: decisions, tally, leases and ticks, on virtual time."""
-
-    def begin(self, world: World, rng: Random) -> None:
-        """A new week starts."""
-        raise AssertionError("not joined yet")
-
-    def tick(self, now_us: int) -> None:
-        """A minute starts."""
-        raise AssertionError("not joined yet")
-
-    def page(self, view: int) -> Sequence[int]:
-        """The line item of each slot."""
-        raise AssertionError("not joined yet")
-
-    def counted(self, view: int, filled: Sequence[int], clicked: Sequence[int]) -> None:
-        """The page was shown."""
-        raise AssertionError("not joined yet")

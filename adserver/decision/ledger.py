@@ -1,0 +1,277 @@
+"""Goals and budgets, fills and counted events → how many more fills each line item has room for.
+
+What was served and not yet counted is reserved, so that no goal, budget or daily budget is exceeded however
+many pages are open at once. A reservation is released when its event is counted, or when it expires because
+the fill was never drawn. Whatever arrives after that beyond a limit is marked by the log, and not billed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import ceil, floor, inf
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from adserver.catalog.model import LineItem, PriceModel
+from adserver.clock import EPOCH, to_us
+from adserver.decision.index import Index
+from adserver.decision.rates import Rates
+from adserver.decision.sponsors import Turns
+
+_MINUTE_US = 60_000_000
+
+
+class Delivered(NamedTuple):
+    """What was counted of a line item: all of it, and the revenue of one day of its own."""
+
+    item_id: int
+    impression_count: int = 0
+    viewable_count: int = 0
+    click_count: int = 0
+    revenue_micros: int = 0
+    day: int = 0
+    day_revenue_micros: int = 0
+
+
+@dataclass(slots=True)
+class Account:
+    """What one limited line item has delivered and reserved. Amounts are in micros; None: no such limit."""
+
+    goal: int | None = None
+    unit: str = "impressions"
+    budget: int | None = None
+    daily_budget: int | None = None
+    share: int = 1
+    """Among how many workers what is left is divided."""
+    price_micros: int = 0
+    """Of one billable event."""
+    per_fill: float = 1.0
+    """Events of `unit` that a fill is expected to bring."""
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    counted: int = 0
+    spent: int = 0
+    day: int = 0
+    day_spent: int = 0
+    served_count: int = 0
+    """Fills since the server started."""
+    reserved: int = 0
+    day_reserved: int = 0
+    """Reserved by fills of today."""
+    pending: deque[list[int]] = field(default_factory=deque)
+    """[minute, fills of that minute that are reserved], oldest first."""
+
+    def room(self) -> float:
+        """How many more fills its limits allow now."""
+        room = inf
+        if self.goal is not None:
+            room = self._leased((self.goal - self.counted) / self.per_fill) - self.reserved
+        if self.price_micros:
+            cost = self.price_micros * self.per_fill
+            if self.budget is not None:
+                room = min(room, self._leased((self.budget - self.spent) // cost) - self.reserved)
+            if self.daily_budget is not None:
+                today = self._leased((self.daily_budget - self.day_spent) // cost)
+                room = min(room, today - self.day_reserved)
+        return room
+
+    def _leased(self, fills: float) -> int:
+        """This worker's part of what is left."""
+        return ceil(floor(fills + 1e-9) / self.share)
+
+    def fills(self) -> tuple[float, float]:
+        """(size, done) in fills over the whole flight; the size is infinite without a limit."""
+        if self.goal is not None:
+            return self.goal / self.per_fill, self.counted / self.per_fill + self.reserved
+        cost = self.price_micros * self.per_fill
+        if self.budget is None or not cost:
+            return inf, 0.0
+        return self.budget / cost, self.spent / cost + self.reserved
+
+    def day_fills(self) -> tuple[float, float]:
+        """(size, done) in fills of today; the size is infinite without a daily budget."""
+        cost = self.price_micros * self.per_fill
+        if self.daily_budget is None or not cost:
+            return inf, 0.0
+        return self.daily_budget / cost, self.day_spent / cost + self.day_reserved
+
+    def take(self, minute: int) -> None:
+        """Reserve one fill."""
+        self.served_count += 1
+        self.reserved += 1
+        self.day_reserved += 1
+        if self.pending and self.pending[-1][0] == minute:
+            self.pending[-1][1] += 1
+        else:
+            self.pending.append([minute, 1])
+
+    def release(self, count: int, *, oldest: bool) -> None:
+        """Give back reservations: counted ones are most likely the newest, expired ones are the oldest."""
+        while count and self.pending:
+            last = self.pending[0 if oldest else -1]
+            some = min(count, last[1])
+            last[1] -= some
+            count -= some
+            self.reserved -= some
+            self.day_reserved = max(0, self.day_reserved - some)
+            if not last[1]:
+                self.pending.popleft() if oldest else self.pending.pop()
+
+    def expire(self, minute: int) -> None:
+        """Release what was reserved before a minute."""
+        while self.pending and self.pending[0][0] < minute:
+            self.release(self.pending[0][1], oldest=True)
+
+    def begin_day(self, day: int) -> None:
+        """A new day of its own has begun, and with it a new daily budget."""
+        if day != self.day:
+            self.day, self.day_spent, self.day_reserved = day, 0, 0
+
+
+class Ledger:
+    """What one worker holds of every limited line item, the turns of sponsors, and creatives in sequence.
+
+    Accounts are kept by the line item's id and outlive catalog versions: `bind` takes a new index.
+    """
+
+    def __init__(self, index: Index, *, reservation_seconds: int = 600, worker_count: int = 1) -> None:
+        self._accounts: dict[int, Account] = {}
+        self._reservation_minutes = -(-reservation_seconds // 60)
+        self._worker_count = worker_count
+        self.sponsors = Turns()
+        self.turns: dict[int, int] = {}
+        """Line item → how often its creatives had a turn in sequence."""
+        self.next_midnight_us = 0
+        self.bind(index)
+
+    def bind(self, index: Index) -> None:
+        """Take a new catalog's limits; what was delivered and reserved stays."""
+        self._index = index
+        self.sponsors.begin()
+        self.accounts: list[Account | None] = [None] * len(index.items)
+        self.closed = bytearray(len(index.items))
+        """1 for each line item, by position, without room for another fill."""
+        for position, item in enumerate(index.items):
+            if item.goal or item.budget is not None or item.daily_budget is not None:
+                account = self._accounts.setdefault(index.item_ids[position], Account())
+                self.accounts[position] = account
+                _set_limits(account, item, index.units[position], index.zones[position])
+                account.share = self._worker_count
+        self.next_midnight_us = 0
+        self._close()
+
+    def room(self, position: int) -> float:
+        """How many more fills a line item has room for."""
+        account = self.accounts[position]
+        return inf if account is None else account.room()
+
+    def take(self, position: int, now_us: int) -> None:
+        """Reserve a fill that is being served."""
+        if self._index.items[position].rotation == "sequential":
+            self.turns[self._index.item_ids[position]] = self.turn(position) + 1
+        account = self.accounts[position]
+        if account is not None:
+            account.take(now_us // _MINUTE_US)
+            if account.room() < 1:
+                self.closed[position] = 1
+
+    def count(self, item_id: int, unit: str, count: int, revenue_micros: int, day: int) -> None:
+        """Take note of valid events that are on disk now. `unit`: "impressions", "viewables" or "clicks"."""
+        account = self._accounts.get(item_id)
+        if account is None:
+            return
+        if unit == account.unit:
+            account.counted += count
+        if unit == "impressions" or (unit == account.unit and account.per_fill == 1.0):
+            account.release(count, oldest=False)
+        account.spent += revenue_micros
+        if day == account.day:
+            account.day_spent += revenue_micros
+        position = self._index.positions.get(item_id)
+        if position is not None and account.room() < 1:
+            self.closed[position] = 1
+
+    def delivered(self) -> list[Delivered]:
+        """What was counted, as `restate` takes it."""
+        return [
+            Delivered(
+                item_id,
+                a.counted if a.unit == "impressions" else 0,
+                a.counted if a.unit == "viewables" else 0,
+                a.counted if a.unit == "clicks" else 0,
+                a.spent,
+                a.day,
+                a.day_spent,
+            )
+            for item_id, a in self._accounts.items()
+        ]
+
+    def restate(self, delivered: Sequence[Delivered]) -> None:
+        """Take over what the log says was delivered, by this worker and by others."""
+        for one in delivered:
+            account = self._accounts.get(one.item_id)
+            if account:
+                counts = (one.impression_count, one.viewable_count, one.click_count)
+                account.counted = counts[("impressions", "viewables", "clicks").index(account.unit)]
+                account.spent = one.revenue_micros
+                if one.day == account.day:
+                    account.day_spent = one.day_revenue_micros
+        self._close()
+
+    def tick(self, now: datetime) -> None:
+        """Once a minute: expire reservations."""
+        minute = to_us(now) // _MINUTE_US - self._reservation_minutes
+        for account in self.accounts:
+            if account is not None:
+                account.expire(minute)
+        if to_us(now) >= self.next_midnight_us:
+            self.begin_days(now)
+        else:
+            self._close()
+
+    def learn(self, rates: Rates) -> None:
+        """Take over how many events a fill is expected to bring."""
+        for position, account in enumerate(self.accounts):
+            if account is not None:
+                account.per_fill = rates.per_impression(position)
+
+    def begin_days(self, now: datetime) -> None:
+        """Begin a new day where midnight has passed, each line item in its own time zone."""
+        midnights = []
+        for account in self.accounts:
+            if account is not None and account.daily_budget is not None:
+                account.begin_day(day_in(account.zone, now))
+                midnights.append(next_midnight_us(account.zone, now))
+        self.next_midnight_us = min(midnights, default=1 << 62)
+        self._close()
+
+    def _close(self) -> None:
+        for position, account in enumerate(self.accounts):
+            if account is not None:
+                self.closed[position] = account.room() < 1
+
+    def turn(self, position: int) -> int:
+        """How many fills of a line item came before, for creatives that go in sequence."""
+        return self.turns.get(self._index.item_ids[position], 0)
+
+
+def _set_limits(account: Account, item: LineItem, unit: str, zone: ZoneInfo) -> None:
+    account.unit = unit
+    account.goal = getattr(item.goal, account.unit) if item.goal else None
+    account.budget, account.daily_budget = item.budget, item.daily_budget
+    billed = item.price is not None and item.price.model is not PriceModel.FLAT
+    account.price_micros = item.price.per_event_micros if item.price and billed else 0
+    account.zone = zone
+
+
+def day_in(zone: ZoneInfo, now: datetime) -> int:
+    """Days since 1970-01-01 of the local date."""
+    return (now.astimezone(zone).date() - EPOCH.date()).days
+
+
+def next_midnight_us(zone: ZoneInfo, now: datetime) -> int:
+    """The instant at which the next local date begins, in us since 1970."""
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    return to_us(datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=zone).astimezone(UTC))

@@ -1,0 +1,218 @@
+"""Fills and opportunities of the last minute → what each line item bids, so that its goal is met at its end.
+
+One number per line item, learned while serving: x, the logarithm of a bid (guaranteed) or of a multiplier of
+what it pays (price, with a budget). Where it got less than it wants, x rises; where more, x falls. No solver,
+no forecast of the other line items. After online dual descent for budgets (Balseiro & Gur, "Learning in
+Repeated Auctions with Budgets", Management Science 2019), with time measured in standard hours of the site's
+own traffic (`traffic`).
+
+Arrays have one row for each paced line item. Amounts are in fills, times in standard hours unless their name
+says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from adserver.catalog.model import LineItem, Tier
+from adserver.decision import bitmap
+from adserver.decision.arrays import Flags, Floats, Ints
+from adserver.decision.candidates import Candidates
+from adserver.decision.index import Index
+from adserver.decision.ledger import Account, Ledger
+from adserver.decision.schedule import Schedule
+from adserver.decision.traffic import Profile, seconds_of
+
+#: Constants are as tuned in simulation, in a market whose prices have a geometric mean of about this.
+_MARKET_CPM = 3.0
+_FIRST_BID, _LOWEST_BID, _CEILING = 2.0, 0.05, 25.0
+_FIRST_MULTIPLIER, _LOWEST_MULTIPLIER = 0.7, 0.02
+_MOST_STEP = 0.25
+_LEAD, _LEAST_LEFT = 0.03, 0.15
+#: How far a line item may run ahead of its time, as a part of its size.
+_AHEAD = {"even": 0.10, "frontloaded": 0.25}
+_HALF_LIFE = 48.0
+#: Time constant: a part of what is left, within bounds in hours.
+_TAU_PART, _LEAST_TAU, _MOST_TAU = 0.10, 10 / 60, 240 / 60
+_MOST_RHO = 1.5
+
+
+@dataclass
+class Memory:
+    """What one line item has learned; it is saved, and survives a restart and a new catalog."""
+
+    x: float = np.nan
+    opportunities: float = 0.0
+    """Opportunities and the standard hours in which they came, both fading with a half-life of 48 of them."""
+    hours: float = 0.0
+    pressure: float = 1.0
+    """λ of `pressure`."""
+
+
+class Pacing:
+    """Bids and multipliers of all line items of one index, and their change from tick to tick."""
+
+    def __init__(
+        self, index: Index, profiles: Mapping[str, Profile], memories: Mapping[int, Memory], now: datetime
+    ) -> None:
+        self.index = index
+        self.rows: Ints = np.array([p for p, i in enumerate(index.items) if _paced(i)], dtype=np.int64)
+        """Position of each paced line item."""
+        self.items = [index.items[position] for position in self.rows.tolist()]
+        self.guaranteed = np.array([item.tier is Tier.GUARANTEED for item in self.items], dtype=bool)
+        self.schedule = Schedule(index, self.rows, profiles, now)
+        self._row_of = np.full(len(index.items), -1, dtype=np.int64)
+        self._row_of[self.rows] = np.arange(len(self.rows))
+        self._bits = bitmap.of_positions(self.rows.tolist(), len(index.items))
+        self._capped_row = np.array(
+            [index.contenders[position].subjects is not None for position in self.rows.tolist()], dtype=bool
+        )
+        self._hasty = np.array([item.pacing == "asap" for item in self.items], dtype=bool)
+        self._band = np.array([_AHEAD.get(item.pacing, 1.0) for item in self.items], dtype=float)
+        self.unit, self._worth, self._ceiling = _market(index, self.items, self.guaranteed)
+        own = [memories.get(index.item_ids[position], Memory()) for position in self.rows.tolist()]
+        first = np.where(self.guaranteed, np.log(_FIRST_BID * self.unit), np.log(_FIRST_MULTIPLIER))
+        known = np.array([memory.x for memory in own], dtype=float)
+        self.x: Floats = np.where(np.isnan(known), first, known)
+        self._opportunities = np.array([memory.opportunities for memory in own], dtype=float)
+        self._hours = np.array([memory.hours for memory in own], dtype=float)
+        self.pressure: Floats = np.array([memory.pressure for memory in own], dtype=float)
+        self.needed: Floats = np.zeros(len(own))
+        """rho: the share of its remaining opportunities that each needs."""
+        self._served = np.zeros(len(own))
+        self._ticked_at = now
+
+    def memories(self) -> dict[int, Memory]:
+        """What was learned, by line item id."""
+        columns = zip(self.x, self._opportunities, self._hours, self.pressure, strict=True)
+        ids = (self.index.item_ids[position] for position in self.rows.tolist())
+        return {item_id: Memory(*map(float, values)) for item_id, values in zip(ids, columns, strict=True)}
+
+    def bids(self) -> tuple[Floats, Floats]:
+        """(bids, multipliers) of all line items, by position, as `Standing` takes them."""
+        bids = np.full(len(self.index.items), np.nan)
+        multipliers = np.ones(len(self.index.items))
+        bids[self.rows[self.guaranteed]] = np.exp(self.x[self.guaranteed])
+        multipliers[self.rows[~self.guaranteed]] = np.exp(self.x[~self.guaranteed])
+        return bids, multipliers
+
+    def tick(
+        self, now: datetime, ledger: Ledger, asked: Sequence[Candidates], missed: Mapping[int, int]
+    ) -> None:
+        """Learn from the time since the last tick: who was asked for, and what was served."""
+        hours = max(0.0, seconds_of(now) - seconds_of(self._ticked_at)) / 3600
+        self._ticked_at = now
+        eligible = self._opportunities_of(asked, missed)
+        accounts = [_account(ledger, position) for position in self.rows.tolist()]
+        served = np.array([account.served_count for account in accounts], dtype=float)
+        fills, self._served = np.maximum(served - self._served, 0.0), served
+        clock = self.schedule.at(now)
+        passed = clock.passed
+        if not hours:
+            return
+        self._remember(eligible, passed)
+        size, done = _amounts(accounts, daily=False)
+        left = np.maximum(clock.left - _LEAD * clock.total, _LEAST_LEFT * clock.left)
+        # Without an end there is nothing to pace towards.
+        ends = np.isfinite(left) & np.isfinite(size)
+        left_over = np.maximum(np.where(ends, size, 0.0) - done, 0.0)
+        need = np.where(ends, left_over / np.maximum(left, 1e-9), np.inf)
+        day_size, day_done = _amounts(accounts, daily=True)
+        day_need = np.maximum(day_size - day_done, 0.0) / np.maximum(clock.day_left, 1e-9)
+        today = np.isfinite(day_size) & (day_need < need)
+        need, left = np.where(today, day_need, need), np.where(today, clock.day_left, left)
+        rate = self._opportunities / np.maximum(self._hours, 1e-9)
+        paced = np.isfinite(need)
+        need = np.where(paced, need, 0.0)
+        rho = np.clip(need / np.maximum(rate, 1e-9), 0.0, 1e3)
+        self.needed = rho
+        ahead = done / np.maximum(size, 1e-9) - clock.elapsed
+        want = self._wanted(rho, need, eligible, passed, ahead)
+        tau = np.clip(_TAU_PART * left, _LEAST_TAU, _MOST_TAU)
+        pull = self.pressure * rho * rate * passed
+        # So floored, one fill moves x by no more than the most that a tick may move it.
+        step = hours / tau * (want - fills) / np.maximum(pull, 4 * hours / tau)
+        moving = clock.live & (passed > 0) & paced & (self._hours > 0)
+        self.x += np.where(moving, np.clip(step, -_MOST_STEP, _MOST_STEP), 0.0)
+        self._bound(rho, paced)
+
+    def week_needs(self, ledger: Ledger) -> Floats:
+        """What each guaranteed row still needs within seven days, in fills."""
+        rows = np.flatnonzero(self.guaranteed)
+        size, done = _amounts(
+            [_account(ledger, position) for position in self.rows[rows].tolist()], daily=False
+        )
+        return np.maximum(size - done, 0.0) * self.schedule.share_of_week()[rows]
+
+    def _wanted(self, rho: Floats, need: Floats, eligible: Floats, passed: Floats, ahead: Floats) -> Floats:
+        """Fills that each should have got since the last tick."""
+        by_traffic = self.pressure * rho * eligible
+        by_time = self.pressure * need * passed
+        band = self._band * (1 + 10 * (self.pressure - 1))
+        # Behind its time it takes the more of the two, and the less of them the further it is ahead.
+        blend = np.clip(ahead / band, 0.0, 1.0)
+        both = (1 - blend) * np.maximum(by_traffic, by_time) + blend * np.minimum(by_traffic, by_time)
+        return np.where(self.guaranteed, both, by_traffic)
+
+    def _bound(self, rho: Floats, paced: Flags) -> None:
+        urgency = 10 * np.minimum(self.pressure * rho, _MOST_RHO)
+        highest = np.where(self.guaranteed, np.log(self._ceiling) + urgency + 2 * self._worth, 0.0)
+        lowest = np.where(self.guaranteed, np.log(_LOWEST_BID * self.unit), np.log(_LOWEST_MULTIPLIER))
+        free = self._hasty | (~self.guaranteed & ~paced)
+        self.x = np.where(free, highest, np.clip(self.x, lowest, np.maximum(lowest, highest)))
+
+    def _remember(self, eligible: Floats, passed: Floats) -> None:
+        fading = np.exp2(-passed / _HALF_LIFE)
+        self._opportunities = self._opportunities * fading + eligible
+        self._hours = self._hours * fading + passed
+
+    def _opportunities_of(self, asked: Sequence[Candidates], missed: Mapping[int, int]) -> Floats:
+        """How often each row passed every rule in a slot that was asked for, whether it won or not."""
+        counts = np.zeros(len(self.rows))
+        unstored = np.zeros(len(self.rows))
+        for candidates in asked:
+            if candidates.paced is None:
+                candidates.paced = self._row_of[bitmap.positions_in(candidates.eligible & self._bits)]
+            counts[candidates.paced] += candidates.asked_count
+            if candidates.unstored_count:
+                unstored[candidates.paced] += candidates.unstored_count
+        counts -= np.where(self._capped_row, unstored, 0.0)
+        for position, count in missed.items():
+            row = self._row_of[position]
+            if row >= 0:
+                counts[row] -= count
+        return np.maximum(counts, 0.0)
+
+
+def _paced(item: LineItem) -> bool:
+    return item.tier is Tier.GUARANTEED or item.budget is not None or item.daily_budget is not None
+
+
+def _account(ledger: Ledger, position: int) -> Account:
+    account = ledger.accounts[position]
+    assert account, "every paced line item has a limit, and so an account"
+    return account
+
+
+def _amounts(accounts: Sequence[Account], *, daily: bool) -> tuple[Floats, Floats]:
+    """(size, done) of each account in fills; infinite where there is no such limit."""
+    pairs = [account.day_fills() if daily else account.fills() for account in accounts]
+    columns = np.array(pairs, dtype=float).reshape(len(accounts), 2)
+    return columns[:, 0], columns[:, 1]
+
+
+def _market(index: Index, items: Sequence[LineItem], guaranteed: Flags) -> tuple[float, Floats, float]:
+    """What makes constants fit any currency → (unit, ln of each row's price ÷ the mean, ceiling)."""
+    ecpms = index.ecpms[index.ecpms > 0]
+    unit = float(np.exp(np.log(ecpms).mean())) / _MARKET_CPM if len(ecpms) else 1.0
+    prices = np.array([(item.price.micros if item.price else 0) / 1e6 for item in items], dtype=float)
+    positive = prices[guaranteed & (prices > 0)]
+    mean = float(np.exp(np.log(positive).mean())) if len(positive) else 1.0
+    worth = np.log(np.where(prices > 0, prices, mean) / mean)
+    paying = bitmap.positions_in(index.tiers[Tier.PRICE] | index.tiers[Tier.NETWORK])
+    highest = float(index.ecpms[paying].max()) if len(paying) else 0.0
+    return unit, np.where(guaranteed, worth, 0.0), max(_CEILING * unit, 1.5 * highest)

@@ -1,0 +1,99 @@
+"""What was learned ⇄ bytes that survive a restart.
+
+Page samples are page requests as they came (site, section, topics, slots asked for…), without anything of the
+visitor but country and device class.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from adserver.decision.context import Ask, Context
+from adserver.decision.pacing import Memory
+from adserver.decision.pressure import Sample
+from adserver.decision.steering import Learned
+from adserver.decision.traffic import Level
+
+_FORMAT = 1
+
+
+class _Sample(msgspec.Struct, array_like=True):
+    at: datetime
+    site: str
+    section: str | None
+    topics: list[str]
+    values: dict[str, str | list[str]] | None
+    country: str | None
+    device: str | None
+    url: str | None
+    theme: str | None
+    asks: tuple[Ask, ...]
+
+
+class _Memory(msgspec.Struct, array_like=True):
+    item_id: int
+    x: float
+    opportunities: float
+    hours: float
+    pressure: float
+
+
+class _Saved(msgspec.Struct):
+    format: int
+    memories: list[_Memory]
+    level: tuple[float, float]
+    samples: list[_Sample]
+
+
+_decoder = msgspec.msgpack.Decoder(_Saved)
+
+
+def pack(learned: Learned) -> bytes:
+    """Everything learned that the log cannot say again: traffic profiles and rates come from its counts."""
+    samples = [
+        _Sample(
+            sample.at,
+            context.site,
+            context.section,
+            list(context.topics),
+            {key: v if isinstance(v, str) else list(v) for key, v in context.values.items()}
+            if context.values
+            else None,
+            context.country,
+            context.device,
+            context.url,
+            context.theme,
+            sample.asks,
+        )
+        for sample in learned.samples
+        for context in (sample.context,)
+    ]
+    memories = [
+        _Memory(item_id, m.x, m.opportunities, m.hours, m.pressure) for item_id, m in learned.memories.items()
+    ]
+    level = (learned.level.count, learned.level.hours)
+    return msgspec.msgpack.encode(_Saved(_FORMAT, memories, level, samples))
+
+
+def unpack(value: bytes | None) -> Learned:
+    """What `pack` wrote. Anything else, such as another version's, is as if nothing had been learned."""
+    try:
+        saved = _decoder.decode(value or b"")
+    except (msgspec.DecodeError, ValueError):
+        return Learned()
+    if saved.format != _FORMAT:
+        return Learned()
+    return Learned(
+        memories={m.item_id: Memory(m.x, m.opportunities, m.hours, m.pressure) for m in saved.memories},
+        level=Level(*saved.level),
+        samples=[
+            Sample(
+                s.at,
+                Context(s.site, s.section, tuple(s.topics), s.values, s.country, s.device, s.url, s.theme),
+                s.asks,
+            )
+            for s in saved.samples
+        ],
+    )

@@ -1,0 +1,175 @@
+"""Page requests and counted events → what the next minute's decisions go by: the loop of the second river.
+
+Everything that changes while a catalog version serves is held here: ledger, pacing, what was learned of
+traffic and of creatives, and a sample of page requests. `Decider` reads it; `tick` renews it once a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+import numpy as np
+
+from adserver.clock import bucket_of
+from adserver.decision.context import Ask, Context
+from adserver.decision.index import Index
+from adserver.decision.ledger import Ledger
+from adserver.decision.pacing import Memory, Pacing
+from adserver.decision.page import Decider
+from adserver.decision.pressure import Sample, Week, pressure
+from adserver.decision.rates import Rates, Seen
+from adserver.decision.standing import Standing
+from adserver.decision.traffic import Level, Profile, bucket_of_week
+
+_WEEK = timedelta(days=7)
+_RATES_EVERY = timedelta(minutes=5)
+_PRESSURE_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """What holds until something is learned, and bounds."""
+
+    ctr: float = 0.001
+    viewability: float = 0.7
+    reservation_seconds: int = 600
+    max_memo: int = 20_000
+    max_samples: int = 2_000
+    worker_count: int = 1
+
+
+@dataclass
+class Learned:
+    """What outlives a catalog version, and in its own form a restart."""
+
+    memories: dict[int, Memory] = field(default_factory=dict)
+    profiles: dict[str, Profile] = field(default_factory=dict)
+    level: Level = field(default_factory=Level)
+    seen: Sequence[Seen] = ()
+    """What was counted of each creative in each slot; looked at every few minutes."""
+    samples: list[Sample] = field(default_factory=list)
+
+
+class Steering:
+    """One worker's decisions and what steers them."""
+
+    def __init__(
+        self, index: Index, learned: Learned, expectations: Expectations, now: datetime, rng: Random
+    ) -> None:
+        self.learned = learned
+        self.expectations = expectations
+        self._rng = rng
+        self._number = 0
+        self._pages: dict[str, int] = {}
+        """Page requests of each site since the last tick."""
+        self._bucket = bucket_of(now)
+        self._bucket_pages: dict[str, int] = {}
+        self._ticked_at = now
+        self.ledger = Ledger(
+            index,
+            reservation_seconds=expectations.reservation_seconds,
+            worker_count=expectations.worker_count,
+        )
+        self.follow(index, now)
+
+    def follow(self, index: Index, now: datetime) -> None:
+        """Take a new catalog version into service."""
+        if hasattr(self, "pacing"):
+            self.remember()
+        self.ledger.bind(index)
+        profiles = {name: self.learned.profiles.setdefault(name, Profile()) for name in index.sites}
+        self.pacing = Pacing(index, profiles, self.learned.memories, now)
+        self._week = Week(index, self.pacing.rows[self.pacing.guaranteed])
+        self._learn_rates(now)
+        self._pressed_at = now - _PRESSURE_EVERY
+        self.decider = Decider(index, self.ledger, self._standing(), max_memo=self.expectations.max_memo)
+        self.ledger.tick(now)
+
+    def learn_profiles(self, pages: Mapping[str, Mapping[int, int]]) -> None:
+        """Learn the shape of each site's week from its page requests by bucket; none named: none came."""
+        for site, counts in pages.items():
+            profile = self.learned.profiles.setdefault(site, Profile())
+            for bucket in range(min(counts), min(max(counts) + 1, self._bucket)):
+                profile.learn(bucket, counts.get(bucket, 0))
+        self.pacing.schedule.learn(self._ticked_at)
+
+    def note(self, context: Context, asks: Sequence[Ask], now: datetime) -> None:
+        """A page was asked for. Some are kept as a sample of the week, without anything of the visitor's."""
+        site = context.site
+        self._pages[site] = self._pages.get(site, 0) + 1
+        weekly = max(self.learned.level.per_hour * 168, 1.0)
+        if self._rng.random() * weekly < self.expectations.max_samples:
+            self.learned.samples.append(Sample(now, context._replace(bids=()), tuple(asks)))
+
+    def count(self, item_id: int, unit: str, count: int, revenue_micros: int, day: int) -> None:
+        """Valid events are on disk now. `unit`: "impressions", "viewables", "clicks" or other kinds."""
+        self.ledger.count(item_id, unit, count, revenue_micros, day)
+
+    def rates_are_due(self, now: datetime) -> bool:
+        """Whether the next tick looks at `learned.seen`."""
+        return now - self._rated_at >= _RATES_EVERY
+
+    def remember(self) -> Learned:
+        """All that was learned, as of the last tick."""
+        self.learned.memories.update(self.pacing.memories())
+        return self.learned
+
+    def tick(self, now: datetime) -> None:
+        """Renew what decisions go by; once a minute."""
+        self._learn_traffic(now)
+        if self.rates_are_due(now):
+            self._learn_rates(now)
+        self.ledger.tick(now)
+        asked, self.decider.asked = self.decider.asked, []
+        missed, self.decider.missed = self.decider.missed, {}
+        self.pacing.tick(now, self.ledger, asked, missed)
+        for candidates in asked:
+            candidates.asked_count = candidates.unstored_count = 0
+        if now - self._pressed_at >= _PRESSURE_EVERY:
+            self._press(now)
+        self.decider.standing = self._standing()
+        self._ticked_at = now
+
+    def _standing(self) -> Standing:
+        self._number += 1
+        bids, multipliers = self.pacing.bids()
+        return Standing(self.pacing.index, self._rates, bids, multipliers, number=self._number, rng=self._rng)
+
+    def _learn_rates(self, now: datetime) -> None:
+        self._rated_at = now
+        self._rates = Rates(
+            self.pacing.index,
+            self.learned.seen,
+            self._rng,
+            expected_ctr=self.expectations.ctr,
+            expected_viewability=self.expectations.viewability,
+        )
+        self.ledger.learn(self._rates)
+
+    def _learn_traffic(self, now: datetime) -> None:
+        hours = (now - self._ticked_at) / timedelta(hours=1)
+        pages, self._pages = self._pages, {}
+        shapes = [profile.shape[bucket_of_week(self._bucket)] for profile in self.learned.profiles.values()]
+        self.learned.level.learn(sum(pages.values()), hours * float(np.mean(shapes or [1.0])))
+        for site, count in pages.items():
+            self._bucket_pages[site] = self._bucket_pages.get(site, 0) + count
+        bucket = bucket_of(now)
+        if bucket != self._bucket:
+            for site in self.pacing.index.sites:
+                self.learned.profiles[site].learn(self._bucket, self._bucket_pages.get(site, 0))
+            self._bucket, self._bucket_pages = bucket, {}
+            self.pacing.schedule.learn(now)
+
+    def _press(self, now: datetime) -> None:
+        self._pressed_at = now
+        samples = [sample for sample in self.learned.samples if now - sample.at <= _WEEK]
+        samples = samples[-self.expectations.max_samples :]
+        self.learned.samples = samples
+        if not samples:
+            return
+        pacing = self.pacing
+        found = self._week.opportunities(samples, now, self.learned.level.per_hour * 168)
+        pacing.pressure[pacing.guaranteed] = pressure(found, pacing.week_needs(self.ledger))

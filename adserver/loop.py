@@ -1,0 +1,155 @@
+"""Counted events → leases, pacing and rates → the next minute's decisions: the design's only loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from adserver.clock import BUCKET_SECONDS, Clock, bucket_of, to_ms
+from adserver.decision.index import Index
+from adserver.decision.ledger import Delivered
+from adserver.decision.rates import Seen
+from adserver.decision.saved import pack
+from adserver.decision.steering import Steering
+from adserver.engines.sqlite_limits import Counted, Limit
+from adserver.engines.sqlite_progress import Progress
+from adserver.measurement.event import Kind
+from adserver.measurement.log import EventLog
+from adserver.measurement.period import DayOf, local_days
+from adserver.settings import Settings
+
+STATE = "steering"
+#: How much of the past shapes the traffic profiles, in buckets: four weeks.
+PROFILE_BUCKETS = 4 * 7 * 86_400 // BUCKET_SECONDS
+_log = structlog.get_logger()
+_UNITS = {Kind.IMPRESSION: "impressions", Kind.VIEWABLE: "viewables", Kind.CLICK: "clicks"}
+
+
+class Source(Protocol):
+    """What the loop reads of an engine: sums over all of its workers."""
+
+    async def read_progress(self) -> Sequence[Progress]:
+        """What was counted of each line item over all days."""
+        ...
+
+    async def read_days(self, first_day: int) -> Sequence[tuple[int, int, int]]:
+        """(line item, day, revenue in micros) from a day on."""
+        ...
+
+    async def request_counts(self, since_bucket: int) -> Sequence[tuple[int, int, int]]:
+        """(bucket, slot, requests) from a bucket on."""
+        ...
+
+    async def read_creatives(self) -> Sequence[tuple[int, int, int, int, int, int]]:
+        """(slot, creative, impressions, measurables, viewables, clicks) of all time."""
+        ...
+
+
+class Loop:
+    """Ticks while the server runs; on virtual time whoever owns the clock calls `tick`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        source: Source,
+        log: EventLog,
+        steering: Steering,
+        limits: Sequence[Limit],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._source = source
+        self._log = log
+        self._steering = steering
+        self.failed = False
+        self.follow(steering.pacing.index, limits)
+
+    def follow(self, index: Index, limits: Sequence[Limit]) -> None:
+        """Take a catalog version into service, its limits, and the days of its line items."""
+        self.day_of: DayOf = local_days(dict(zip(index.item_ids, index.zones, strict=True)))
+        self._log.set_limits(limits)
+        if index is not self._steering.pacing.index:
+            self._steering.follow(index, self._clock())
+
+    def counted(self, counted: Sequence[Counted]) -> None:
+        """New valid events are on disk."""
+        for one in counted:
+            unit = _UNITS.get(Kind(one.kind), "")
+            self._steering.count(one.item, unit, one.event_count, one.revenue_micros, one.day)
+
+    async def begin(self) -> None:
+        """Take over what was delivered, asked for and learned before this worker started."""
+        sites = {
+            slot.id: name
+            for name, site in self._steering.pacing.index.sites.items()
+            for slot in site.slots.values()
+        }
+        counts = await self._source.request_counts(bucket_of(self._clock()) - PROFILE_BUCKETS)
+        self._steering.learn_profiles(pages_of(counts, sites))
+        await self._restate()
+        await self._learn()
+
+    async def run(self) -> None:
+        """Tick until cancelled. A tick that fails is logged; the standing of before serves on."""
+        while True:
+            await asyncio.sleep(self._settings.tick_seconds)
+            try:
+                await self.tick()
+                self.failed = False
+            except Exception:
+                if not self.failed:
+                    _log.exception("tick failed; bids stay as they are")
+                self.failed = True
+
+    async def tick(self) -> None:
+        """Renew what decisions go by, and save what was learned."""
+        if self._settings.workers > 1:
+            await self._restate()
+        now = self._clock()
+        if self._steering.rates_are_due(now):
+            await self._learn()
+        self._steering.tick(now)
+        self.save()
+
+    def save(self) -> None:
+        """Queue what was learned for the next commit."""
+        self._log.save_state(STATE, pack(self._steering.remember()), to_ms(self._clock()))
+
+    async def _learn(self) -> None:
+        rows = await self._source.read_creatives()
+        self._steering.learned.seen = [Seen(*row) for row in rows]
+
+    async def _restate(self) -> None:
+        bucket = bucket_of(self._clock())
+        progress = await self._source.read_progress()
+        # Yesterday in UTC is the earliest date that it is anywhere.
+        days = {(item, day): micros for item, day, micros in await self._source.read_days(bucket // 96 - 1)}
+        delivered = []
+        for one in progress:
+            day = self.day_of(one.item, bucket)
+            delivered.append(
+                Delivered(
+                    one.item,
+                    one.impression_count,
+                    one.viewable_count,
+                    one.click_count,
+                    one.revenue_micros,
+                    day,
+                    days.get((one.item, day), 0),
+                )
+            )
+        self._steering.ledger.restate(delivered)
+
+
+def pages_of(counts: Sequence[tuple[int, int, int]], sites: Mapping[int, str]) -> dict[str, dict[int, int]]:
+    """(bucket, slot, requests) → page requests of each site by bucket: those of its most asked slot."""
+    pages: dict[str, dict[int, int]] = {}
+    for bucket, slot, count in counts:
+        if slot in sites:
+            site = pages.setdefault(sites[slot], {})
+            site[bucket] = max(site.get(bucket, 0), count)
+    return pages
