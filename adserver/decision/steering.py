@@ -65,6 +65,7 @@ class Steering:
         self._number = 0
         self._pages: dict[str, int] = {}
         """Page requests of each site since the last tick."""
+        self._noted_count = 0
         self._bucket = bucket_of(now)
         self._bucket_pages: dict[str, int] = {}
         self._ticked_at = now
@@ -100,9 +101,13 @@ class Steering:
         """A page was asked for. Some are kept as a sample of the week, without anything of the visitor's."""
         site = context.site
         self._pages[site] = self._pages.get(site, 0) + 1
-        weekly = max(self.learned.level.per_hour * 168, 1.0)
-        if self._rng.random() * weekly < self.expectations.max_samples:
-            self.learned.samples.append(Sample(now, context._replace(bids=()), tuple(asks)))
+        self._noted_count += 1
+        samples, most = self.learned.samples, self.expectations.max_samples
+        weekly = max(self.learned.level.per_hour * 168, self._noted_count)
+        if len(samples) < most:
+            samples.append(Sample(now, context._replace(bids=()), tuple(asks)))
+        elif self._rng.random() * weekly < most:
+            samples[int(self._rng.random() * most)] = Sample(now, context._replace(bids=()), tuple(asks))
 
     def count(self, item_id: int, unit: str, count: int, revenue_micros: int, day: int) -> None:
         """Valid events are on disk now. `unit`: "impressions", "viewables", "clicks" or other kinds."""
@@ -166,7 +171,6 @@ class Steering:
     def _press(self, now: datetime) -> None:
         self._pressed_at = now
         samples = [sample for sample in self.learned.samples if now - sample.at <= _WEEK]
-        samples = samples[-self.expectations.max_samples :]
         self.learned.samples = samples
         if not samples:
             return
