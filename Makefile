@@ -37,7 +37,7 @@ faults: export ADSERVER_FAULT_RUNS = 20
 faults: $(TESTING) ## kill -9 under load and restart, 20 times
 	$(BIN)/python -m pytest tests/faults
 
-screens: $(TESTING) browser ## screenshots of article and report into var/screens
+screens: $(TESTING) browser ## screenshots of newsroom and report into var/screens
 	$(BIN)/python -m tests.browser.screens
 
 lint: $(TESTING) ## ruff and mypy
