@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from adserver.clock import system_clock
-from tests.simulation.contest import PLAYERS, Result, compete
+from tests.simulation.contest import PLAYERS, VARIANTS, Result, compete
 from tests.simulation.world import LINE_ITEMS, Plan
 
 _OUTPUT = Path("var/sim.json")
@@ -28,7 +28,7 @@ def main() -> None:
     arguments = _arguments()
     players = list(PLAYERS) if "all" in arguments.players else arguments.players
     plans = [
-        Plan(seed, bias, arguments.scale, arguments.line_items)
+        Plan(seed, bias, arguments.scale, arguments.line_items, spike=not arguments.calm)
         for bias in arguments.bias
         for seed in range(1, arguments.seeds + 1)
     ]
@@ -52,9 +52,10 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=4, help="how many worlds")
     parser.add_argument("--bias", type=int, nargs="+", default=[0, -25], help="%% that traffic differs by")
-    parser.add_argument("--players", nargs="+", choices=["all", *PLAYERS], default=["all"])
+    parser.add_argument("--players", nargs="+", choices=["all", *PLAYERS, *VARIANTS], default=["all"])
     parser.add_argument("--scale", type=float, default=1.0, help="1 is 50,000 page views a day")
     parser.add_argument("--line-items", type=int, default=LINE_ITEMS)
+    parser.add_argument("--calm", action="store_true", help="without the day on which two sections soar")
     return parser.parse_args()
 
 

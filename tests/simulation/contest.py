@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,15 +12,18 @@ from tests.simulation.judge import Outcome, judge, play
 from tests.simulation.optimum import optimum_of
 from tests.simulation.ours import Ours
 from tests.simulation.players import Player
+from tests.simulation.variants import Knowing, Restarted
 from tests.simulation.world import Plan, World, make_world
 
 #: Name of each player → how to make one for a week.
-PLAYERS: Mapping[str, Callable[[], Player]] = {
+PLAYERS: dict[str, Callable[[], Player]] = {
     "ours": Ours,
     "strict": Strict,
     "ethicalads": EthicalAds,
     "revive": Revive,
 }
+#: Ours again, changed in one respect; played when named.
+VARIANTS: dict[str, Callable[[], Player]] = {"ours-restarted": Restarted, "ours-knowing": Knowing}
 WORKERS = 2
 
 
@@ -48,7 +51,7 @@ def compete(plans: Sequence[Plan], players: Sequence[str]) -> Iterator[Result]:
 def run(plan: Plan, player: str) -> Result:
     """One player's week."""
     world = _world(plan)
-    pages, seconds = play(world, PLAYERS[player]())
+    pages, seconds = play(world, (PLAYERS | VARIANTS)[player]())
     return Result(plan, player, judge(world, optimum_of(world), pages, seconds))
 
 

@@ -13,10 +13,11 @@ import pytest
 from adserver.catalog.model import Tier
 from tests.simulation.baselines import Ground
 from tests.simulation.caps import most_under_caps, overruns
-from tests.simulation.contest import PLAYERS
+from tests.simulation.contest import PLAYERS, VARIANTS
 from tests.simulation.judge import judge, play
 from tests.simulation.optimum import Optimum, optimum_of, solve
 from tests.simulation.pages import Pages, overspent_micros, violations
+from tests.simulation.traffic import QUARTERS_PER_DAY, SECTIONS
 from tests.simulation.world import Plan, World, make_world
 
 SMALL = Plan(seed=1, scale=0.01, line_items=50)
@@ -34,10 +35,10 @@ def best() -> Optimum:
 
 @cache
 def week(player: str) -> Pages:
-    return play(small(), PLAYERS[player]())[0]
+    return play(small(), (PLAYERS | VARIANTS)[player]())[0]
 
 
-@pytest.mark.parametrize("player", PLAYERS)
+@pytest.mark.parametrize("player", [*PLAYERS, "ours-restarted"])
 def test_player_breaks_no_rule_and_delivers_nothing_beyond_what_was_bought(player: str) -> None:
     outcome = judge(small(), best(), week(player))
     assert not any(outcome.violations.values()), outcome.violations
@@ -68,6 +69,23 @@ def test_bias_changes_traffic_and_nothing_that_was_booked() -> None:
     assert poor.catalog == small().catalog
     assert len(poor.history) == len(small().history)
     assert len(poor.views) == pytest.approx(0.75 * len(small().views), rel=0.05)
+
+
+def test_one_day_of_two_sections_is_all_that_a_spike_changes() -> None:
+    calm = make_world(replace(SMALL, spike=False))
+    assert calm.catalog == small().catalog
+    places = (len(SECTIONS), 7)
+    usual, wild = (
+        np.bincount(
+            world.views.section.astype(np.int64) * 7
+            + world.views.quarter(world.start_us) // QUARTERS_PER_DAY,
+            minlength=70,
+        ).reshape(places)
+        for world in (calm, small())
+    )
+    _, days = np.nonzero(wild > 1.5 * usual + 10)
+    assert len(days) == 2
+    assert days[0] == days[1]
 
 
 def test_market_is_as_described() -> None:

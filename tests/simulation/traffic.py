@@ -113,16 +113,20 @@ def _day_shape(day: int) -> Floats:
     return shape
 
 
-def surprise(rng: np.random.Generator, forecast: Forecast, level: float, *, spike: bool) -> Floats:
-    """The rates that come true: noise by section and day, a level, and a day on which two sections soar."""
+def surprise(rng: np.random.Generator, forecast: Forecast, level: float) -> Floats:
+    """The rates that come true: noise by section and by day, and a level."""
     noise = _lognormal(rng, SECTION_SIGMA, (len(SECTIONS), 1)) * _lognormal(
         rng, DAY_SIGMA, (len(SECTIONS), 7)
     )
-    if spike:
-        sections = rng.choice(len(SECTIONS), SPIKE_SECTIONS, replace=False)
-        noise[sections, rng.integers(1, 6)] *= SPIKE_FACTOR
     rates: Floats = forecast.rates * np.repeat(noise, QUARTERS_PER_DAY, axis=1) * level
     return rates
+
+
+def soar(rng: np.random.Generator, rates: Floats, factor: float) -> None:
+    """On one day, two sections get so many times their rates, in place."""
+    sections = rng.choice(len(SECTIONS), SPIKE_SECTIONS, replace=False)
+    first = int(rng.integers(1, 6)) * QUARTERS_PER_DAY
+    rates[sections, first : first + QUARTERS_PER_DAY] *= factor
 
 
 def _lognormal(rng: np.random.Generator, sigma: float, shape: tuple[int, int]) -> Floats:

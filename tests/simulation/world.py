@@ -18,12 +18,14 @@ from tests.simulation.market import SLOT_CTR, SLOTS, catalog_of, draw_items
 from tests.simulation.tables import Lines, tabulate
 from tests.simulation.traffic import (
     HISTORY_START,
+    SPIKE_FACTOR,
     START,
     Floats,
     Public,
     Views,
     draw_views,
     expect,
+    soar,
     surprise,
 )
 
@@ -36,17 +38,23 @@ _CTR_SIGMA = 0.30
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a world is drawn from. `bias`: percent by which this week's traffic misses the forecast."""
+    """What a world is drawn from.
+
+    `bias`: percent by which this week's traffic misses the forecast; `spike`: whether two sections soar on
+    one of its days.
+    """
 
     seed: int
     bias: int = 0
     scale: float = 1.0
     line_items: int = LINE_ITEMS
+    spike: bool = True
 
     @property
     def name(self) -> str:
         """Short and fit for a file's name."""
-        return f"seed{self.seed}-bias{self.bias:+d}-scale{self.scale:g}-items{self.line_items}"
+        calm = "" if self.spike else "-calm"
+        return f"seed{self.seed}-bias{self.bias:+d}-scale{self.scale:g}-items{self.line_items}{calm}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +96,12 @@ def make_world(plan: Plan) -> World:
     )
     forecast = expect(traffic, VIEWS_PER_DAY * plan.scale)
     public = Public(traffic, forecast)
-    known = surprise(past, forecast, 1.0, spike=False)
+    known = surprise(past, forecast, 1.0)
     history = draw_views(past, forecast, known, public, HISTORY_START)
     items = book(market, draw_items(market, plan.line_items), forecast, history)
     catalog = catalog_of(items)
-    rates = surprise(future, forecast, 1 + plan.bias / 100, spike=True)
+    rates = surprise(future, forecast, 1 + plan.bias / 100)
+    soar(future, rates, SPIKE_FACTOR if plan.spike else 1.0)
     views = draw_views(future, forecast, rates, public, START)
     factors = clicks.lognormal(-(_CTR_SIGMA**2) / 2, _CTR_SIGMA, len(items))
     return World(
