@@ -26,7 +26,8 @@ _WIDTH = 120
 def main() -> None:
     """Play, print and write."""
     arguments = _arguments()
-    players = list(PLAYERS) if "all" in arguments.players else arguments.players
+    every = list(PLAYERS) if "all" in arguments.players else []
+    players = [*every, *(name for name in arguments.players if name not in (*every, "all"))]
     plans = [
         Plan(seed, bias, arguments.scale, arguments.line_items, spike=not arguments.calm)
         for bias in arguments.bias
@@ -38,7 +39,8 @@ def main() -> None:
         console.print(table_of([result for result in results if result.plan.bias == bias], bias))
     console.print(
         "G, revenue and value in % of what a linear program with hindsight reaches; revenue counts clicks at "
-        "their true rate; value is revenue less 20 per mille of missed goals; pacing and shares in points.",
+        "their true rate; value is revenue less 20 per mille of missed goals. Mean distance from due in points, of "
+        "lines that were met and of all; of sponsorships from their share. Unpaid: clicks beyond a budget.",
         highlight=False,
     )
     _OUTPUT.parent.mkdir(exist_ok=True)
@@ -76,7 +78,7 @@ def table_of(results: Sequence[Result], bias: int) -> Table:
     seeds = len({result.plan.seed for result in results})
     table = Table(title=f"Traffic {bias:+d} % off the forecast, mean of {seeds} seeds", box=SIMPLE)
     table.add_column("player", no_wrap=True)
-    for name in "G|worst G|revenue|value|lines met|pacing|pacing, all|shares|over|broken|s".split("|"):
+    for name in "G|worst G|revenue|value|lines met|pacing|all|shares|over|unpaid|broken|s".split("|"):
         table.add_column(name, justify="right", no_wrap=True)
     for player in dict.fromkeys(result.player for result in results):
         outcomes = [result.outcome for result in results if result.player == player]
@@ -91,6 +93,7 @@ def table_of(results: Sequence[Result], bias: int) -> Table:
             f"{fmean(o.error_all for o in outcomes):.1f}",
             f"{fmean(o.share_error for o in outcomes):.2f}",
             str(sum(o.over_goal + o.over_budget_micros for o in outcomes)),
+            str(sum(o.unpaid_clicks for o in outcomes)),
             str(sum(sum(o.violations.values()) for o in outcomes)),
             f"{fmean(o.seconds for o in outcomes):.0f}",
         )

@@ -14,7 +14,7 @@ class Restarted(Ours):
     """Killed and started again every so often, with what was saved: must change next to nothing."""
 
     def __init__(self) -> None:
-        super().__init__(restart_every=97)
+        super().__init__(restart_every=331)
 
 
 class Knowing(Ours):
