@@ -39,8 +39,9 @@ def main() -> None:
         console.print(table_of([result for result in results if result.plan.bias == bias], bias))
     console.print(
         "G, revenue and value in % of what a linear program with hindsight reaches; revenue counts clicks at "
-        "their true rate; value is revenue less 20 per mille of missed goals. Pacing: mean distance from due, "
-        "in points, of lines that were met and of all; shares: of sponsorships. Unpaid: clicks beyond a budget.",
+        "their true rate; value is revenue less 20 per mille of missed goals. Pacing: mean distance "
+        "from due, in points, of lines that were met and of all; shares: of sponsorships. "
+        "Unpaid: clicks beyond a budget.",
         highlight=False,
     )
     _OUTPUT.parent.mkdir(exist_ok=True)
