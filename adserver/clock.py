@@ -7,15 +7,18 @@ demo's history run on virtual time through the same code.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 Clock = Callable[[], datetime]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Rollup width. 15 minutes, because days must be cut in Kathmandu (+05:45) as well as Delhi (+05:30).
 BUCKET_SECONDS = 900
+BUCKETS_PER_DAY = 86_400 // BUCKET_SECONDS
 
 
+_EPOCH_DAY = EPOCH.toordinal()
 _MILLISECOND, _MICROSECOND = timedelta(milliseconds=1), timedelta(microseconds=1)
 
 
@@ -52,3 +55,22 @@ def bucket_of(at: datetime) -> int:
 def bucket_start(bucket: int) -> datetime:
     """First instant of a bucket, aware, UTC."""
     return EPOCH + timedelta(seconds=bucket * BUCKET_SECONDS)
+
+
+def day_start(day: date, zone: ZoneInfo) -> datetime:
+    """First instant of a local day, aware, UTC.
+
+    Where a clock change skips midnight, `fold=0` reads the missing hour with the offset before the change,
+    which is the instant of the change; where midnight comes twice, it is the first one.
+    """
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def local_day(at: datetime, zone: ZoneInfo) -> int:
+    """The local date of an instant, in days since 1970-01-01."""
+    return at.astimezone(zone).toordinal() - _EPOCH_DAY
+
+
+def next_midnight(at: datetime, zone: ZoneInfo) -> datetime:
+    """The instant at which the local date after that of an instant begins, aware, UTC."""
+    return day_start(at.astimezone(zone).date() + timedelta(days=1), zone)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from adserver.clock import BUCKET_SECONDS, Clock, bucket_of, to_ms
+from adserver.clock import BUCKETS_PER_DAY, Clock, bucket_of, to_ms
 from adserver.decision.index import Index
 from adserver.decision.ledger import Delivered
 from adserver.decision.rates import Seen
@@ -17,15 +17,16 @@ from adserver.decision.steering import Steering
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_progress import Progress
 from adserver.measurement.event import Kind
+from adserver.measurement.limits import GOAL_KINDS
 from adserver.measurement.log import EventLog
 from adserver.measurement.period import DayOf, local_days
 from adserver.settings import Settings
 
 STATE = "steering"
 #: How much of the past shapes the traffic profiles, in buckets: four weeks.
-PROFILE_BUCKETS = 4 * 7 * 86_400 // BUCKET_SECONDS
+PROFILE_BUCKETS = 4 * 7 * BUCKETS_PER_DAY
 _log = structlog.get_logger()
-_UNITS = {Kind.IMPRESSION: "impressions", Kind.VIEWABLE: "viewables", Kind.CLICK: "clicks"}
+_UNITS = {kind: unit for unit, kind in GOAL_KINDS.items()}
 
 
 class Source(Protocol):
@@ -66,14 +67,17 @@ class Loop:
         self._log = log
         self._steering = steering
         self.failed = False
-        self.follow(steering.pacing.index, limits)
+        self._limit(limits)
 
     def follow(self, index: Index, limits: Sequence[Limit]) -> None:
-        """Take a catalog version into service, its limits, and the days of its line items."""
+        """Take a new catalog version into service, its limits, and the days of its line items."""
+        self._steering.follow(index, self._clock())
+        self._limit(limits)
+
+    def _limit(self, limits: Sequence[Limit]) -> None:
+        index = self._steering.pacing.index
         self.day_of: DayOf = local_days(dict(zip(index.item_ids, index.zones, strict=True)))
         self._log.set_limits(limits)
-        if index is not self._steering.pacing.index:
-            self._steering.follow(index, self._clock())
 
     def counted(self, counted: Sequence[Counted]) -> None:
         """New valid events are on disk."""
@@ -127,7 +131,10 @@ class Loop:
         bucket = bucket_of(self._clock())
         progress = await self._source.read_progress()
         # Yesterday in UTC is the earliest date that it is anywhere.
-        days = {(item, day): micros for item, day, micros in await self._source.read_days(bucket // 96 - 1)}
+        days = {
+            (item, day): micros
+            for item, day, micros in await self._source.read_days(bucket // BUCKETS_PER_DAY - 1)
+        }
         delivered = []
         for one in progress:
             day = self.day_of(one.item, bucket)

@@ -103,7 +103,7 @@ def rank(
     index: Index, candidates: Candidates, standing: Standing, closed: bytearray, *, whole: bool = False
 ) -> Ranking:
     """Rank by a snapshot of scores those that are not served by other rules: sponsors and roadblocks."""
-    bits = candidates.eligible & ~index.tiers[Tier.SPONSORSHIP] & ~index.together
+    bits = candidates.eligible & index.competing
     if not bits:
         return Ranking(standing.number, (-inf,), (), True)
     positions = bitmap.positions_in(bits)

@@ -76,7 +76,6 @@ class Index:
         )
         ranked = [item for _, _, item in owned]
         self.version = version
-        self.expected_ctr = expected_ctr
         self.items: Sequence[LineItem] = tuple(ranked)
         self.item_ids = tuple(ids["line_item", item.name] for item in ranked)
         self.positions = {item_id: position for position, item_id in enumerate(self.item_ids)}
@@ -87,15 +86,19 @@ class Index:
         self._learn_prices()
         self.tiers = {tier: bitmap.of_flags([item.tier is tier for item in ranked]) for tier in TIERS}
         self.together = bitmap.of_flags([item.together for item in ranked])
+        self.competing = bitmap.of_flags(
+            [item.tier is not Tier.SPONSORSHIP and not item.together for item in ranked]
+        )
+        """Those that no other rule serves than their score."""
         self.caps, self.contenders = _contenders(owned, ids)
-        self.capped = bitmap.of_flags([contender.subjects is not None for contender in self.contenders])
         self.subject_positions = _subject_positions(self.contenders)
         self.flights, self.hours = Flights(ranked), Hours(ranked)
         self.targets = Targets(ranked)
         self.zones = _zones(catalog, ranked)
         self._themed = any(choice.creative.theme for choices in self.choices for choice in choices)
         self._floor_prices = np.where([_has_floor(item) for item in ranked], self.ecpms, np.inf)
-        self.sites = {site.name: self._site(site, ids) for site in catalog.site}
+        sizes = self._sizes()
+        self.sites = {site.name: self._site(site, sizes, ids) for site in catalog.site}
 
     def _learn_prices(self) -> None:
         """Note those of which it has to be learned what an impression earns: paid by clicks, or by views."""
@@ -108,9 +111,8 @@ class Index:
         self.learning_prices = np.array([prices[p].micros for p in paid], dtype=float) / 1e6 * per_thousand
         self.units_paid = {p: "clicks" if models[p] is PriceModel.CPC else "viewables" for p in paid}
 
-    def _site(self, site: Site, ids: Ids) -> IndexedSite:
+    def _site(self, site: Site, sizes: Mapping[tuple[str, str | None], int], ids: Ids) -> IndexedSite:
         here = self.targets.site(site.name)
-        sizes = self._sizes()
         slots = {
             slot.name: IndexedSlot(
                 slot=slot,

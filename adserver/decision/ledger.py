@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from math import ceil, floor, inf
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from adserver.catalog.model import LineItem, PriceModel
-from adserver.clock import EPOCH, to_us
+from adserver.clock import local_day, next_midnight, to_us
 from adserver.decision.index import Index
 from adserver.decision.rates import Rates
 from adserver.decision.sponsors import Turns
@@ -133,10 +133,10 @@ class Account:
 class Ledger:
     """What one worker holds of every limited line item, the turns of sponsors, and creatives in sequence.
 
-    Accounts are kept by the line item's id and outlive catalog versions: `bind` takes a new index.
+    Accounts are kept by the line item's id and outlive catalog versions: `bind` gives it each index.
     """
 
-    def __init__(self, index: Index, *, reservation_seconds: int = 600, worker_count: int = 1) -> None:
+    def __init__(self, *, reservation_seconds: int = 600, worker_count: int = 1) -> None:
         self._accounts: dict[int, Account] = {}
         self._reservation_minutes = -(-reservation_seconds // 60)
         self._worker_count = worker_count
@@ -144,7 +144,6 @@ class Ledger:
         self.turns: dict[int, int] = {}
         """Line item → how often its creatives had a turn in sequence."""
         self.next_midnight_us = 0
-        self.bind(index)
 
     def bind(self, index: Index) -> None:
         """Take a new catalog's limits; what was delivered and reserved stays."""
@@ -242,8 +241,8 @@ class Ledger:
         midnights = []
         for account in self.accounts:
             if account is not None and account.daily_budget is not None:
-                account.begin_day(day_in(account.zone, now))
-                midnights.append(next_midnight_us(account.zone, now))
+                account.begin_day(local_day(now, account.zone))
+                midnights.append(to_us(next_midnight(now, account.zone)))
         self.next_midnight_us = min(midnights, default=1 << 62)
         self._close()
 
@@ -264,14 +263,3 @@ def _set_limits(account: Account, item: LineItem, unit: str, zone: ZoneInfo) -> 
     billed = item.price is not None and item.price.model is not PriceModel.FLAT
     account.price_micros = item.price.per_event_micros if item.price and billed else 0
     account.zone = zone
-
-
-def day_in(zone: ZoneInfo, now: datetime) -> int:
-    """Days since 1970-01-01 of the local date."""
-    return (now.astimezone(zone).date() - EPOCH.date()).days
-
-
-def next_midnight_us(zone: ZoneInfo, now: datetime) -> int:
-    """The instant at which the next local date begins, in us since 1970."""
-    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
-    return to_us(datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=zone).astimezone(UTC))

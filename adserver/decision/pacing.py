@@ -81,8 +81,6 @@ class Pacing:
         self._opportunities = np.array([memory.opportunities for memory in own], dtype=float)
         self._hours = np.array([memory.hours for memory in own], dtype=float)
         self.pressure: Floats = np.array([memory.pressure for memory in own], dtype=float)
-        self.needed: Floats = np.zeros(len(own))
-        """rho: the share of its remaining opportunities that each needs."""
         self._served = np.zeros(len(own))
         self._ticked_at = now
 
@@ -129,7 +127,6 @@ class Pacing:
         paced = np.isfinite(need)
         need = np.where(paced, need, 0.0)
         rho = np.clip(need / np.maximum(rate, 1e-9), 0.0, 1e3)
-        self.needed = rho
         ahead = done / np.maximum(size, 1e-9) - clock.elapsed
         want = self._wanted(rho, need, eligible, passed, ahead)
         tau = np.clip(_TAU_PART * left, _LEAST_TAU, _MOST_TAU)

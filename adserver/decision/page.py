@@ -74,7 +74,8 @@ class Decider:
         asked = self._candidates(context, asks, now_us)
         draft = Draft(self.index, self.ledger, self.standing, tally, now_us // 1_000_000)
         blocked = frozenset(draft.blocked)
-        slots = [OpenSlot(n, c, _best_bid(context, c)) for n, c in enumerate(asked) if c is not None]
+        bids = [None if c is None else _best_bid(context, c) for c in asked]
+        slots = [OpenSlot(n, c, bids[n]) for n, c in enumerate(asked) if c is not None]
         sets = sets_of(self.index, self.standing, site, slots)
         turns = seat_sponsor_sets(draft, self.index, self.ledger, sets) if sets else []
         turns += draft.seat_sponsors(slots)
@@ -85,7 +86,7 @@ class Decider:
         decisions = [
             NoFill(ask.slot, None, Reason.UNKNOWN_SLOT)
             if candidates is None
-            else self._decision(candidates, places.get(number), draft, context, rng)
+            else self._decision(candidates, places.get(number), draft, bids[number], rng)
             for number, (ask, candidates) in enumerate(zip(asks, asked, strict=True))
         ]
         placed = [(slot.candidates, places.get(slot.number)) for slot in slots]
@@ -146,12 +147,17 @@ class Decider:
             self._flight = flight
 
     def _decision(
-        self, candidates: Candidates, position: int | None, draft: Draft, context: Context, rng: Random
+        self,
+        candidates: Candidates,
+        position: int | None,
+        draft: Draft,
+        bid: HeaderBid | None,
+        rng: Random,
     ) -> Decision:
         if position is None:
             return candidates.nothing(draft.why_empty(candidates))
         if position == BID:
-            slot, bid = candidates.slot, _best_bid(context, candidates)
+            slot = candidates.slot
             assert bid, "a bid won where there was none"
             return BidFill(slot.slot.name, slot.id, slot.slot.label, bid)
         fills, edges = drawing_of(self.index, candidates, position)

@@ -11,6 +11,7 @@ import numpy as np
 
 from adserver.catalog.model import LineItem
 from adserver.catalog.targeting import MINUTES_PER_WEEK, parse_hours
+from adserver.clock import next_midnight
 from adserver.decision.arrays import Flags, Floats, Ints
 from adserver.decision.index import Index
 from adserver.decision.traffic import BUCKETS_PER_WEEK, Calendar, Profile, active_buckets, seconds_of
@@ -88,7 +89,7 @@ class Schedule:
         now = self._read_at
         start = np.maximum(self._start, now)
         until = self._standard(np.minimum(self._end, now + _WEEK_SECONDS)) - self._standard(start)
-        left = self._standard(self._end) - self._standard(start)
+        left = self._to - self._standard(start)
         share = np.clip(until / np.maximum(left, 1e-9), 0.0, 1.0)
         return np.where(np.isfinite(left) & ~self._paused & (self._end > now), share, 0.0)
 
@@ -97,10 +98,10 @@ class Schedule:
         return each[self._group] if len(each) else np.zeros(len(self._group))
 
     def _midnight(self, now: datetime) -> Floats:
-        each = []
-        for (*_, zone), calendar in zip(self._groups, self._calendars, strict=True):
-            day = now.astimezone(zone).date() + timedelta(days=1)
-            each.append(float(calendar.at(seconds_of(datetime(day.year, day.month, day.day, tzinfo=zone)))))
+        each = [
+            float(calendar.at(seconds_of(next_midnight(now, zone))))
+            for (*_, zone), calendar in zip(self._groups, self._calendars, strict=True)
+        ]
         return np.array(each)[self._group] if each else np.zeros(len(self._group))
 
     def _standard(self, seconds: Floats) -> Floats:

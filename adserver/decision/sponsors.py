@@ -37,11 +37,6 @@ class Voices:
         i = bisect_right(self.edges, self.point)
         return self.positions[i] if i < len(self.positions) else None
 
-    @property
-    def total(self) -> float:
-        """The share of requests that is somebody's."""
-        return self.edges[-1] if self.edges else 0.0
-
 
 class Turn(NamedTuple):
     """One request of a place (a slot's id, or 0 for sets of slots): whose turn it was, and who took it."""

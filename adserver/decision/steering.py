@@ -70,16 +70,17 @@ class Steering:
         self._bucket_pages: dict[str, int] = {}
         self._ticked_at = now
         self.ledger = Ledger(
-            index,
             reservation_seconds=expectations.reservation_seconds,
             worker_count=expectations.worker_count,
         )
-        self.follow(index, now)
+        self._begin(index, now)
 
     def follow(self, index: Index, now: datetime) -> None:
         """Take a new catalog version into service."""
-        if hasattr(self, "pacing"):
-            self.remember()
+        self.remember()
+        self._begin(index, now)
+
+    def _begin(self, index: Index, now: datetime) -> None:
         self.ledger.bind(index)
         profiles = {name: self.learned.profiles.setdefault(name, Profile()) for name in index.sites}
         self.pacing = Pacing(index, profiles, self.learned.memories, now)

@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from adserver.clock import BUCKET_SECONDS, EPOCH
+from adserver.clock import BUCKET_SECONDS, BUCKETS_PER_DAY, EPOCH
 from adserver.decision.arrays import Floats
 
 BUCKETS_PER_WEEK = 7 * 86_400 // BUCKET_SECONDS
-BUCKETS_PER_DAY = 96
 #: 1970-01-01 was a Thursday: the week of buckets begins on the Monday before.
 _MONDAY_OFFSET = 3 * BUCKETS_PER_DAY
 #: How many requests of its own a quarter hour of the week needs to be believed as much as its neighbours.

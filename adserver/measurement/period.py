@@ -8,43 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import lru_cache, partial
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from adserver.clock import BUCKET_SECONDS, bucket_of, bucket_start
+from adserver.clock import BUCKETS_PER_DAY, bucket_of, bucket_start, day_start, local_day
 
 #: Nothing was counted before; also keeps the arithmetic of dates far from its ends.
 EARLIEST = date(2000, 1, 1)
 DAY = timedelta(days=1)
 
 
-def day_start(day: date, zone: ZoneInfo) -> datetime:
-    """First instant of a local day, aware, UTC.
-
-    Where a clock change skips midnight, `fold=0` reads the missing hour with the offset before the change,
-    which is the instant of the change; where midnight comes twice, it is the first one.
-    """
-    return datetime.combine(day, time(), zone).astimezone(UTC)
-
-
 #: (line item, bucket) → the local date of the bucket where the line item runs, in days since 1970-01-01.
 DayOf = Callable[[int, int], int]
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
-_BUCKETS_PER_DAY = 86_400 // BUCKET_SECONDS
 #: Buckets whose day is remembered, per time zone: more than a month of them, so that late clicks find theirs.
 _MOST_REMEMBERED = 4096
 
 
 def utc_day(_item: int, bucket: int) -> int:
     """The day of a bucket for line items whose time zone nobody knows."""
-    return bucket // _BUCKETS_PER_DAY
+    return bucket // BUCKETS_PER_DAY
 
 
 def local_days(zones: Mapping[int, ZoneInfo]) -> DayOf:
     """Line item → its time zone, as the days that its budget is cut by; UTC for line items not in it."""
-    remembered = {zone: lru_cache(_MOST_REMEMBERED)(partial(_local_day, zone)) for zone in zones.values()}
+    remembered = {zone: lru_cache(_MOST_REMEMBERED)(partial(_bucket_day, zone)) for zone in zones.values()}
     day_in = {item: remembered[zone] for item, zone in zones.items()}
 
     def day_of(item: int, bucket: int) -> int:
@@ -54,8 +43,8 @@ def local_days(zones: Mapping[int, ZoneInfo]) -> DayOf:
     return day_of
 
 
-def _local_day(zone: ZoneInfo, bucket: int) -> int:
-    return bucket_start(bucket).astimezone(zone).toordinal() - _EPOCH_DAY
+def _bucket_day(zone: ZoneInfo, bucket: int) -> int:
+    return local_day(bucket_start(bucket), zone)
 
 
 @dataclass(frozen=True, slots=True)

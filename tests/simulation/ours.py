@@ -10,10 +10,9 @@ import numpy as np
 
 from adserver.catalog.model import PriceModel
 from adserver.catalog.plan import flatten
-from adserver.clock import BUCKET_SECONDS, EPOCH
+from adserver.clock import BUCKET_SECONDS, EPOCH, local_day
 from adserver.decision.context import Ask, Context, Fill
 from adserver.decision.index import Index
-from adserver.decision.ledger import day_in
 from adserver.decision.pressure import Sample
 from adserver.decision.rates import Seen
 from adserver.decision.saved import pack, unpack
@@ -59,7 +58,7 @@ class Ours:
         """A minute starts."""
         now = _at(now_us)
         self._minutes += 1
-        self._day = day_in(self._zone, now)
+        self._day = local_day(now, self._zone)
         self._steering.learned.seen = (
             [
                 Seen(slot, creative, shown, 0, 0, clicked)
