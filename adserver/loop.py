@@ -83,7 +83,9 @@ class Loop:
         """New valid events are on disk."""
         for one in counted:
             unit = _UNITS.get(Kind(one.kind), "")
-            self._steering.count(one.item, unit, one.event_count, one.revenue_micros, one.day)
+            self._steering.count(
+                one.item, unit, one.event_count, one.revenue_micros, day=one.day, minute=one.minute
+            )
 
     async def begin(self) -> None:
         """Take over what was delivered, asked for and learned before this worker started."""

@@ -1,13 +1,13 @@
 """Goals and budgets, fills and counted events → how many more fills each line item has room for.
 
 What was served and not yet counted is reserved, so that no goal, budget or daily budget is exceeded however
-many pages are open at once. A reservation is released when its event is counted, or when it expires because
-the fill was never drawn. Whatever arrives after that beyond a limit is marked by the log, and not billed.
+many pages are open at once. A reservation is released when its own impression is counted, or when it expires
+because the fill was never drawn; reservations of one minute are alike, so it is known by the minute of its
+fill. Whatever arrives after that beyond a limit is marked by the log, and not billed.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,8 +60,8 @@ class Account:
     reserved: int = 0
     day_reserved: int = 0
     """Reserved by fills of today."""
-    pending: deque[list[int]] = field(default_factory=deque)
-    """[minute, fills of that minute that are reserved], oldest first."""
+    pending: dict[int, list[int]] = field(default_factory=dict)
+    """Minute → [fills of that minute that are reserved, day on which they were served]."""
 
     def room(self) -> float:
         """How many more fills its limits allow now."""
@@ -102,32 +102,35 @@ class Account:
         self.served_count += 1
         self.reserved += 1
         self.day_reserved += 1
-        if self.pending and self.pending[-1][0] == minute:
-            self.pending[-1][1] += 1
+        fills = self.pending.get(minute)
+        if fills is None:
+            self.pending[minute] = [1, self.day]
         else:
-            self.pending.append([minute, 1])
+            fills[0] += 1
 
-    def release(self, count: int, *, oldest: bool) -> None:
-        """Give back reservations: counted ones are most likely the newest, expired ones are the oldest."""
-        while count and self.pending:
-            last = self.pending[0 if oldest else -1]
-            some = min(count, last[1])
-            last[1] -= some
-            count -= some
-            self.reserved -= some
-            self.day_reserved = max(0, self.day_reserved - some)
-            if not last[1]:
-                self.pending.popleft() if oldest else self.pending.pop()
+    def release(self, count: int, minute: int) -> None:
+        """Give back reservations of fills of a minute, as far as there still are some."""
+        fills = self.pending.get(minute)
+        if fills is None:
+            return
+        some = min(count, fills[0])
+        fills[0] -= some
+        self.reserved -= some
+        if fills[1] == self.day:
+            self.day_reserved -= some
+        if not fills[0]:
+            del self.pending[minute]
 
-    def expire(self, minute: int) -> None:
+    def expire(self, before: int) -> None:
         """Release what was reserved before a minute."""
-        while self.pending and self.pending[0][0] < minute:
-            self.release(self.pending[0][1], oldest=True)
+        for minute in [minute for minute in self.pending if minute < before]:
+            self.release(self.pending[minute][0], minute)
 
     def begin_day(self, day: int) -> None:
         """A new day of its own has begun, and with it a new daily budget."""
         if day != self.day:
-            self.day, self.day_spent, self.day_reserved = day, 0, 0
+            self.day, self.day_spent = day, 0
+            self.day_reserved = sum(count for count, served_on in self.pending.values() if served_on == day)
 
 
 class Ledger:
@@ -176,15 +179,20 @@ class Ledger:
             if account.room() < 1:
                 self.closed[position] = 1
 
-    def count(self, item_id: int, unit: str, count: int, revenue_micros: int, day: int) -> None:
-        """Take note of valid events that are on disk now. `unit`: "impressions", "viewables" or "clicks"."""
+    def count(
+        self, item_id: int, unit: str, count: int, revenue_micros: int, *, day: int, minute: int
+    ) -> None:
+        """Take note of valid events that are on disk now. `unit`: "impressions", "viewables" or "clicks".
+
+        `day` and `minute` (since 1970) are those of their fills.
+        """
         account = self._accounts.get(item_id)
         if account is None:
             return
         if unit == account.unit:
             account.counted += count
-        if unit == "impressions" or (unit == account.unit and account.per_fill == 1.0):
-            account.release(count, oldest=False)
+        if unit == "impressions":
+            account.release(count, minute)
         account.spent += revenue_micros
         if day == account.day:
             account.day_spent += revenue_micros

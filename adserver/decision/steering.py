@@ -110,9 +110,14 @@ class Steering:
         elif self._rng.random() * weekly < most:
             samples[int(self._rng.random() * most)] = Sample(now, context._replace(bids=()), tuple(asks))
 
-    def count(self, item_id: int, unit: str, count: int, revenue_micros: int, day: int) -> None:
-        """Valid events are on disk now. `unit`: "impressions", "viewables", "clicks" or other kinds."""
-        self.ledger.count(item_id, unit, count, revenue_micros, day)
+    def count(
+        self, item_id: int, unit: str, count: int, revenue_micros: int, *, day: int, minute: int
+    ) -> None:
+        """Valid events are on disk now, of fills of a day and minute (since 1970).
+
+        `unit`: "impressions", "viewables", "clicks" or other kinds.
+        """
+        self.ledger.count(item_id, unit, count, revenue_micros, day=day, minute=minute)
 
     def rates_are_due(self, now: datetime) -> bool:
         """Whether the next tick looks at `learned.seen`."""

@@ -34,7 +34,7 @@ SELECT item, sum(impression_count) AS impression_count, sum(viewable_count) AS v
   sum(revenue_micros) AS revenue_micros
 FROM ({progress}) GROUP BY 1
 """
-#: The progress of a batch that is summed by line item, day and kind already.
+#: The progress of a batch that is summed by line item, day, kind and minute already.
 _PROGRESS_OF_COUNTED = """
 SELECT day, item, sum(event_count * (kind = 1)) AS impression_count,
   sum(event_count * (kind = 3)) AS viewable_count, sum(event_count * (kind = 4)) AS click_count,

@@ -30,11 +30,15 @@ class Limit(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """Events of one kind, valid and new, of one line item and one of its days, and what they earned."""
+    """Events of one kind, valid and new, of one line item, and what they earned.
+
+    `day` is one of the line item's own, and `minute` that in which their fills were decided, since 1970.
+    """
 
     item: int
     day: int
     kind: int
+    minute: int
     event_count: int
     revenue_micros: int
 
@@ -47,8 +51,9 @@ _TABLES = (
     """,
     """
     CREATE TEMP TABLE counted (
-      item INTEGER NOT NULL, day INTEGER NOT NULL, kind INTEGER NOT NULL, event_count INTEGER NOT NULL,
-      revenue_micros INTEGER NOT NULL, PRIMARY KEY (item, day, kind)) WITHOUT ROWID
+      item INTEGER NOT NULL, day INTEGER NOT NULL, kind INTEGER NOT NULL, minute INTEGER NOT NULL,
+      event_count INTEGER NOT NULL, revenue_micros INTEGER NOT NULL,
+      PRIMARY KEY (item, day, kind, minute)) WITHOUT ROWID
     """,
     """
     CREATE TEMP TABLE pressed (
@@ -56,9 +61,10 @@ _TABLES = (
       daily_budget_micros INTEGER, reached INTEGER NOT NULL, spent INTEGER NOT NULL)
     """,
 )
+#: A fill's id begins with its time in ms, before 22 other bits (`measurement.token`).
 _COUNT = """
-INSERT INTO counted SELECT item, day, kind, count(*), sum(revenue_micros)
-FROM incoming WHERE validity = 0 GROUP BY 1, 2, 3
+INSERT INTO counted SELECT item, day, kind, (fill >> 22) / 60000, count(*), sum(revenue_micros)
+FROM incoming WHERE validity = 0 GROUP BY 1, 2, 3, 4
 """
 #: Line items of the batch that may be beyond a limit, with their limits and what is counted of them so far.
 #: Nothing is more than a limit that is NULL.

@@ -141,12 +141,25 @@ def test_what_counts_is_told_before_it_is_acknowledged(tmp_path: Path) -> None:
     async def run() -> None:
         async with log_over(tmp_path / "log.db", on_counted=told.extend) as log:
             await log.append([event(1), event(2), event(2)])
-            assert told == [(1, 0, 1, 2, 10)]
+            assert told == [(1, 0, 1, 0, 2, 10)]
             await log.append([event(2)])
             await log.append([event(3)])
-            assert told[1:] == [(1, 0, 1, 1, 5)]
+            assert told[1:] == [(1, 0, 1, 0, 1, 5)]
 
     asyncio.run(run())
+
+
+def test_what_counts_is_told_by_the_minute_in_which_its_fills_were_decided(tmp_path: Path) -> None:
+    told: list[Counted] = []
+    minute, ids = 29_750_000, FillIds(7)
+
+    async def run() -> None:
+        async with log_over(tmp_path / "log.db", on_counted=told.extend) as log:
+            fills = [ids.next(minute * 60_000 + ms) for ms in (0, 59_999, 60_000)]
+            await log.append([event(fill) for fill in fills])
+
+    asyncio.run(run())
+    assert [(one.minute, one.event_count) for one in told] == [(minute, 2), (minute + 1, 1)]
 
 
 def test_the_log_goes_on_when_who_is_told_stumbles(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ class Ours:
 
     def counted(self, view: int, filled: Sequence[int], clicked: Sequence[int]) -> None:
         """Every filled slot is an impression, and some are clicked."""
+        minute = self._times[view] // 60_000_000
         for slot, fill in enumerate(self._fills):
             if fill is None:
                 continue
@@ -97,10 +98,10 @@ class Ours:
             seen[0] += 1
             seen[1] += clicks
             earns = choice.price_micros if choice.model is PriceModel.CPM else 0
-            self._steering.count(choice.item_id, "impressions", 1, earns, self._day)
+            self._steering.count(choice.item_id, "impressions", 1, earns, day=self._day, minute=minute)
             if clicks:
                 earns = choice.price_micros if choice.model is PriceModel.CPC else 0
-                self._steering.count(choice.item_id, "clicks", 1, earns, self._day)
+                self._steering.count(choice.item_id, "clicks", 1, earns, day=self._day, minute=minute)
 
     def _start(self, learned: Learned, now: datetime) -> Steering:
         return Steering(self._index, learned, Expectations(ctr=EXPECTED_CTR), now, self._rng)
