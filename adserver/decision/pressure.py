@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adserver.catalog.model import Tier
+from adserver.catalog.model import LineItem, Tier
 from adserver.clock import to_us
 from adserver.decision import bitmap
 from adserver.decision.arrays import Flags, Floats, Ints
@@ -64,7 +64,7 @@ class Week:
         self._asked = bitmap.of_positions(rows.tolist(), count) | index.tiers[Tier.SPONSORSHIP]
         self._shares = np.array([item.share or 0.0 for item in index.items], dtype=float)
         self._start = np.array([to_us(i.start) if i.start else -_EVER_US for i in index.items])
-        self._end = np.array([to_us(i.end) if i.end and not i.paused else _EVER_US for i in index.items])
+        self._end = np.array([_end_us(item) for item in index.items])
         self._kinds: dict[tuple[PageKey, tuple[Ask, ...]], _Kind] = {}
 
     def opportunities(self, samples: Sequence[Sample], now: datetime, pages_per_week: float) -> Opportunities:
@@ -115,6 +115,13 @@ class Week:
             positions = np.concatenate([*takers, np.zeros(0, dtype=np.int64)])
             kind = self._kinds[memo] = _Kind(numbers, positions, len(takers))
         return kind
+
+
+def _end_us(item: LineItem) -> int:
+    """When a line item's flight ends; one that is paused takes nothing from anybody."""
+    if item.paused:
+        return -_EVER_US
+    return to_us(item.end) if item.end else _EVER_US
 
 
 def pressure(found: Opportunities, needs: Floats) -> Floats:
