@@ -1,12 +1,14 @@
 """What was learned ⇄ bytes that survive a restart.
 
 Page samples are page requests as they came (site, section, topics, slots asked for…), without anything of the
-visitor but country and device class.
+visitor but country and device class. A checksum goes before it: a bit that was turned over on its way could
+make a bid that looks like any other.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from hashlib import blake2b
 
 import msgspec
 
@@ -17,6 +19,7 @@ from adserver.decision.steering import Learned
 from adserver.decision.traffic import Level
 
 _FORMAT = 1
+_CHECK_BYTES = 8
 
 
 class _Sample(msgspec.Struct, array_like=True):
@@ -74,13 +77,21 @@ def pack(learned: Learned) -> bytes:
         _Memory(item_id, m.x, m.opportunities, m.hours, m.pressure) for item_id, m in learned.memories.items()
     ]
     level = (learned.level.count, learned.level.hours)
-    return msgspec.msgpack.encode(_Saved(_FORMAT, memories, level, samples))
+    body = msgspec.msgpack.encode(_Saved(_FORMAT, memories, level, samples))
+    return _check(body) + body
+
+
+def _check(body: bytes) -> bytes:
+    return blake2b(body, digest_size=_CHECK_BYTES).digest()
 
 
 def unpack(value: bytes | None) -> Learned:
     """What `pack` wrote. Anything else, such as another version's, is as if nothing had been learned."""
+    check, body = (value or b"")[:_CHECK_BYTES], (value or b"")[_CHECK_BYTES:]
+    if check != _check(body):
+        return Learned()
     try:
-        saved = _decoder.decode(value or b"")
+        saved = _decoder.decode(body)
     except (msgspec.DecodeError, ValueError):
         return Learned()
     if saved.format != _FORMAT:
