@@ -1,0 +1,171 @@
+"""Learned rates: few counts say little, many say all; and within one snapshot nothing changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from random import Random
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adserver.decision.index import Index
+from adserver.decision.rates import Rates, Seen
+from tests.decision.deciding import index_of
+from tests.newsroom import catalog_of, image, line_item
+
+EXPECTED = 0.002
+TRIALS = 400
+
+
+def index(*items: dict[str, Any]) -> Index:
+    return index_of(catalog_of(*(items or (clicks("one"),))))
+
+
+def clicks(name: str, *creatives: str, **keys: Any) -> dict[str, Any]:
+    """A line item that is paid by click, in either slot."""
+    drawn = [image(creative, "728x90") for creative in creatives or (f"{name}-a",)]
+    return {"name": name, "tier": "price", "price": {"cpc": "1"}, "creative": drawn, **keys}
+
+
+def rates(of: Index, seen: Iterable[Seen] = (), seed: int = 1) -> Rates:
+    return Rates(of, seen, Random(seed), expected_ctr=EXPECTED, expected_viewability=0.7)
+
+
+def ids(of: Index) -> tuple[int, dict[str, int]]:
+    """(slot `top`, creatives by name)."""
+    creatives = {choice.creative.name: choice.creative_id for own in of.choices for choice in own}
+    return of.sites["daily"].slots["top"].id, creatives
+
+
+def mean_ecpm(of: Index, seen: Iterable[Seen], position: int = 0) -> float:
+    """What is expected of a line item in `top`, on average over snapshots."""
+    rows, slot = list(seen), of.sites["daily"].slots["top"]
+    return fmean(float(rates(of, rows, seed).ecpms(slot)[position]) for seed in range(TRIALS))
+
+
+def test_nothing_known_is_what_is_expected() -> None:
+    assert mean_ecpm(index(), []) == pytest.approx(1000 * EXPECTED, rel=0.15)
+
+
+@pytest.mark.parametrize("clicked", [0, 40])
+def test_few_impressions_of_a_creative_say_little_and_many_say_all(clicked: int) -> None:
+    """The slot's rate is known: 1 %. A creative's own is drawn towards it by the weight of some clicks."""
+    of = index()
+    slot, creatives = ids(of)
+    others = Seen(slot, 999, 200_000, 0, 0, 2_000)
+    found = [
+        mean_ecpm(of, [others, Seen(slot, creatives["one-a"], trials, 0, 0, round(clicked * trials / 1000))])
+        for trials in (0, 100, 10_000)
+    ]
+    own, usual = 1000 * clicked / 1000, 1000 * 0.01
+    assert found[0] == pytest.approx(usual, rel=0.15)
+    assert min(own, usual) < found[1] < max(own, usual)
+    assert abs(found[2] - own) < abs(found[1] - own) < abs(found[0] - own) + 1
+    assert found[2] == pytest.approx(own, rel=0.1, abs=0.3)
+
+
+def test_a_slots_own_rate_is_drawn_towards_what_is_expected() -> None:
+    of = index()
+    slot, _ = ids(of)
+    assert mean_ecpm(of, [Seen(slot, 999, 10, 0, 0, 1)]) < 1000 * 0.01
+    assert mean_ecpm(of, [Seen(slot, 999, 100_000, 0, 0, 10_000)]) == pytest.approx(100, rel=0.15)
+    elsewhere = [Seen(slot + 1, 999, 100_000, 0, 0, 10_000)]
+    assert mean_ecpm(of, elsewhere) == pytest.approx(1000 * EXPECTED, rel=0.15)
+
+
+def test_creatives_of_a_line_item_are_taken_as_one() -> None:
+    of = index(clicks("one", "a", "b"))
+    slot, creatives = ids(of)
+    seen = [Seen(slot, creatives["a"], 30_000, 0, 0, 0), Seen(slot, creatives["b"], 10_000, 0, 0, 400)]
+    assert mean_ecpm(of, seen) == pytest.approx(10, rel=0.15)
+
+
+def test_views_are_means_and_what_is_paid_by_impression_is_its_price() -> None:
+    viewed = line_item("viewed", "price", "728x90", price={"vcpm": "4"})
+    of = index(viewed, line_item("plain", "price", "728x90", price={"cpm": "3"}))
+    slot, creatives = ids(of)
+    positions = {item.name: position for position, item in enumerate(of.items)}
+    top = of.sites["daily"].slots["top"]
+    for seed in range(3):
+        found = rates(of, seed=seed).ecpms(top)
+        assert found[positions["viewed"]] == pytest.approx(4 * 0.7)
+        assert found[positions["plain"]] == pytest.approx(3)
+    seen = [Seen(slot, creatives["viewed-728x90"], 12_000, 10_000, 9_000, 0)]
+    assert rates(of, seen).ecpms(top)[positions["viewed"]] == pytest.approx(4 * 0.9, rel=0.01)
+
+
+def test_a_snapshot_gives_the_same_answer_whatever_is_asked_in_which_order() -> None:
+    of = index(clicks("one", "a", "b"), clicks("two"))
+    slots = [of.sites["daily"].slots[name] for name in ("top", "side")]
+    choices = [choice for own in of.choices for choice in own]
+    asked: list[list[float]] = []
+    for order in (1, -1):
+        snapshot = rates(of, seed=5)
+        found: dict[object, list[float]] = {}
+        for slot in slots[::order]:
+            found[slot.id] = snapshot.ecpms(slot).tolist()
+            for choice in choices[::order]:
+                found[slot.id, choice.creative_id] = [snapshot.promise(slot.id, choice) for _ in range(2)]
+        asked.append([number for key in sorted(found, key=str) for number in found[key]])
+    assert asked[0] == asked[1]
+    assert rates(of, seed=6).ecpms(slots[0]).tolist() != rates(of, seed=5).ecpms(slots[0]).tolist()
+
+
+def test_the_better_creative_is_shown_more_and_more_and_a_new_one_is_tried() -> None:
+    """By Thompson sampling: over snapshots the best of three at 0.5, 1 and 2 % takes nearly all."""
+    names = ("a", "b", "c")
+    of = index(clicks("one", *names, rotation="optimised"))
+    slot, creatives = ids(of)
+    chosen: list[Counter[str]] = []
+    for trials in (0, 400, 50_000):
+        seen = [
+            Seen(slot, creatives[name], trials, 0, 0, round(trials * rate))
+            for name, rate in zip(names, (0.005, 0.01, 0.02), strict=True)
+        ]
+        counts: Counter[str] = Counter()
+        for seed in range(TRIALS):
+            snapshot = rates(of, seen, seed)
+            promises = {choice.creative.name: snapshot.promise(slot, choice) for choice in of.choices[0]}
+            counts[max(promises, key=promises.__getitem__)] += 1
+        chosen.append(counts)
+    assert all(count > TRIALS / 3 - 50 for count in (chosen[0][name] for name in names))
+    assert chosen[0]["c"] < chosen[1]["c"] < chosen[2]["c"]
+    assert chosen[1]["a"] + chosen[1]["b"] > 0
+    assert chosen[2]["c"] > 0.99 * TRIALS
+
+
+def test_optimised_for_views_looks_at_views() -> None:
+    of = index(clicks("one", "a", "b", rotation="optimised", optimise_for="viewables"))
+    slot, creatives = ids(of)
+    seen = [
+        Seen(slot, creatives["a"], 10_000, 10_000, 9_000, 0),
+        Seen(slot, creatives["b"], 10_000, 10_000, 3_000, 500),
+    ]
+    for seed in range(20):
+        snapshot = rates(of, seen, seed)
+        a, b = (snapshot.promise(slot, choice) for choice in of.choices[0])
+        assert a > b
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (0, 0, 0, 10),
+        (10, 0, 0, 5_000_000),
+        (10, 5, 5_000, 10),
+        (10**15, 10**15, 10**15, 10**15),
+        (1, 0, 0, 0),
+    ],
+)
+def test_whatever_was_counted_rates_are_numbers_above_nothing(row: tuple[int, int, int, int]) -> None:
+    """Also where more clicks than impressions were: an image without a script reports only its clicks."""
+    of = index(clicks("one"), line_item("viewed", "price", "728x90", price={"vcpm": "4"}))
+    slot, creatives = ids(of)
+    snapshot = rates(of, [Seen(slot, creative, *row) for creative in creatives.values()])
+    found = snapshot.ecpms(of.sites["daily"].slots["top"])
+    assert np.isfinite(found).all() and (found > 0).all()
+    for position in range(len(of.items)):
+        assert 0 < snapshot.per_impression(position) <= 1
