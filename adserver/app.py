@@ -11,12 +11,13 @@ from random import Random
 
 import structlog
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from adserver.clock import Clock, system_clock
 from adserver.decision.saved import unpack
-from adserver.decision.steering import Expectations, Steering
+from adserver.decision.steering import Steering
 from adserver.decision.tally import TallyKey
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.engines.migrate import migrate
@@ -24,18 +25,20 @@ from adserver.engines.sqlite_limits import Counted
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.engines.sqlite_report import SqliteReport
-from adserver.loop import STATE, Loop
+from adserver.loop import STATE, Loop, expectations_of
 from adserver.measurement.event import Windows
 from adserver.measurement.limits import limits_of
 from adserver.measurement.log import EventLog
 from adserver.measurement.report import Reports
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.edge import Edge
+from adserver.serving.explain import explain_route, problem
 from adserver.serving.live import build as build_live
 from adserver.serving.parts import Parts
 from adserver.serving.routes import routes as serving_routes
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
+from dashboards.access import Access
 from dashboards.routes import routes as report_routes
 
 _log = structlog.get_logger()
@@ -141,14 +144,7 @@ class App:
             steering=Steering(
                 live.index,
                 unpack(engine.load_state(STATE)),
-                Expectations(
-                    ctr=settings.expected_ctr,
-                    viewability=settings.expected_viewability,
-                    reservation_seconds=settings.reservation_seconds,
-                    max_memo=settings.max_candidate_memo,
-                    max_samples=settings.max_page_samples,
-                    worker_count=settings.workers,
-                ),
+                expectations_of(settings),
                 self._clock(),
                 self._rng,
             ),
@@ -164,10 +160,12 @@ class App:
     def _routes(self, parts: Parts, reports: Reports) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
         routes += report_routes(reports, self.settings)
+        guard = Middleware(Access, settings=self.settings, refuse=problem)
+        routes.append(explain_route(parts, self._current, guard))
         return routes + (self._pages(self._clock) if self._pages else [])
 
     def _current(self) -> Stored:
-        assert self._stored, "reports are asked for before the catalog was loaded"
+        assert self._stored, "the catalog is asked for before it was loaded"
         return self._stored
 
     async def _follow(self, catalog: CatalogStore, parts: Parts) -> None:

@@ -13,7 +13,7 @@ from adserver.decision.index import Index
 from adserver.decision.ledger import Delivered
 from adserver.decision.rates import Seen
 from adserver.decision.saved import pack
-from adserver.decision.steering import Steering
+from adserver.decision.steering import Expectations, Steering
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_progress import Progress
 from adserver.measurement.event import Kind
@@ -152,6 +152,18 @@ class Loop:
                 )
             )
         self._steering.ledger.restate(delivered)
+
+
+def expectations_of(settings: Settings) -> Expectations:
+    """What decisions go by until something is learned, and their bounds."""
+    return Expectations(
+        ctr=settings.expected_ctr,
+        viewability=settings.expected_viewability,
+        reservation_seconds=settings.reservation_seconds,
+        max_memo=settings.max_candidate_memo,
+        max_samples=settings.max_page_samples,
+        worker_count=settings.workers,
+    )
 
 
 def pages_of(counts: Sequence[tuple[int, int, int]], sites: Mapping[int, str]) -> dict[str, dict[int, int]]:

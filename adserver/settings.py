@@ -45,6 +45,11 @@ class Settings(BaseSettings):
     request_flush_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     #: Longest period of one report, in days.
     max_report_days: Positive = 800
+    #: Line items listed for each slot of a page that is explained, and the most that one may ask for.
+    explained_items: Positive = 200
+    max_explained_items: Positive = 5_000
+    #: Pages that may wait to be explained, one after the other; further ones are refused with 503.
+    max_explanations_waiting: Positive = 8
     #: Browsers keep tag.js this long without asking again, in seconds.
     tag_cache_seconds: Positive = 3600
     #: Expected clicks per impression where nothing is learned yet; ranks cpc against cpm.

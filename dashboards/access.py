@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
@@ -32,11 +33,16 @@ ONLY_HERE = (
 )
 
 
+#: Text, status and headers → a refusal in the form that its reader expects.
+Refuse = Callable[[str, int, Mapping[str, str]], Response]
+
+
 class Access:
     """Passes a request on, or answers 401 (wrong password) or 403 (no password set, and not from here)."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, refuse: Refuse = PlainTextResponse) -> None:
         self._app = app
+        self._refuse = refuse
         self._host = settings.host
         self._password = settings.reports_password
 
@@ -50,12 +56,12 @@ class Access:
             if given is not None and hmac.compare_digest(given, self._password.get_secret_value().encode()):
                 return None
             challenge = {"WWW-Authenticate": 'Basic realm="reports", charset="UTF-8"'}
-            return PlainTextResponse("The reports need their password.\n", 401, challenge)
+            return self._refuse("The reports need their password.\n", 401, challenge)
         hosts = headers.getlist("host")
         proxied = any(name in headers for name in PROXY_HEADERS)
         if not proxied and len(hosts) == 1 and is_loopback(host_of(hosts[0])) and is_loopback(self._host):
             return None
-        return PlainTextResponse(ONLY_HERE, 403)
+        return self._refuse(ONLY_HERE, 403, {})
 
 
 def basic_password(authorization: str) -> bytes | None:

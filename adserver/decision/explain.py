@@ -14,7 +14,7 @@ from math import isnan
 
 import numpy as np
 
-from adserver.catalog.model import Catalog, PriceModel, Tier
+from adserver.catalog.model import Catalog, PriceModel, Site, Tier
 from adserver.decision.context import BidFill, Context, Fill, NoFill, Reason
 from adserver.decision.look import Look, SlotLook
 from adserver.decision.rule_words import not_approved, price_of, why_empty
@@ -98,7 +98,8 @@ class Explanation:
     context: Context
     stored: bool
     """Whether the visitor's browser keeps a tally."""
-    currency: str | None
+    site: Site | None
+    """None where the catalog does not know it."""
     slots: Sequence[SlotExplained]
 
 
@@ -114,8 +115,9 @@ def explain(
         account.of_slot(number) for number, ask in enumerate(look.asks) if slot is None or ask.slot == slot
     ]
     site = look.index.sites.get(look.context.site)
-    currency = site.site.currency if site else None
-    return Explanation(look.index.version, look.now, look.context, look.tally is not None, currency, slots)
+    return Explanation(
+        look.index.version, look.now, look.context, look.tally is not None, site.site if site else None, slots
+    )
 
 
 class _Account:

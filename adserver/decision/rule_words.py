@@ -198,7 +198,9 @@ def _money(micros: int | None) -> str:
 
 
 def amount(value: float, decimals: int = 2) -> str:
-    """Currency units with two decimals, more for what would be nothing else."""
+    """Currency units with two decimals: more for what would be nothing else, none for what is large."""
+    if abs(value) >= MORE_THAN_ANY_PRICE:
+        return f"{value:,.0f}"
     while decimals < MOST_DECIMALS and value and abs(value) < 10**-decimals:
         decimals += 1
     return f"{value:.{decimals}f}"
@@ -212,6 +214,8 @@ def amounts(one: float, other: float) -> tuple[str, str]:
     return amount(one, decimals), amount(other, decimals)
 
 
+#: A line item far behind its goal bids more than anybody could pay; its cents do not matter.
+MORE_THAN_ANY_PRICE = 10_000
 #: Beyond so many decimals two amounts that differ are shown as equal.
 MOST_DECIMALS = 6
 TELLERS: Mapping[str, Teller] = {

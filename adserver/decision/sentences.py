@@ -10,7 +10,7 @@ from adserver.decision.context import BidFill, HeaderBid
 from adserver.decision.draft import BID, worth_of
 from adserver.decision.look import Look, SlotLook
 from adserver.decision.replay import How, score_of
-from adserver.decision.rule_words import TELLERS, amount, amounts, price_of, why_empty
+from adserver.decision.rule_words import MORE_THAN_ANY_PRICE, TELLERS, amount, amounts, price_of, why_empty
 from adserver.decision.target_words import listed
 from adserver.decision.verdicts import Verdicts
 from adserver.money import format_micros
@@ -98,7 +98,8 @@ class Sentences:
         if item.tier is Tier.HOUSE:
             return "is a house ad, which comes after everything that pays"
         if not isnan(float(standing.bids[position])):
-            return f"bids {score} to meet its goal{self._progress(position)}"
+            bid = score if float(slot.scores[position]) < MORE_THAN_ANY_PRICE else "above all prices"
+            return f"bids {bid} to meet its goal{self._progress(position)}"
         ecpm, multiplier = float(slot.ecpms[position]), float(standing.multipliers[position])
         price = price_of(item)
         worth = f"scored {score}" if price is None else f"scored {score} from its price of {price}"

@@ -14,6 +14,7 @@ from adserver.serving.consent import may_store
 from adserver.serving.parts import Parts
 from adserver.serving.visitor import device_of
 from adserver.serving.wire import FillRequest, bids_of
+from adserver.settings import Settings
 
 #: Outcome under which a slot that went to a header bid is counted.
 HEADER_BID = "header_bid"
@@ -76,19 +77,24 @@ def _context(parts: Parts, request: FillRequest, scope: Scope) -> tuple[Context,
             agent = value
         elif name == b"sec-gpc":
             gpc = value
+    country = parts.country_of(headers, client[0] if client else None)
+    return context_of(request, country, device_of(agent), parts.settings), gpc
+
+
+def context_of(request: FillRequest, country: str | None, device: str | None, settings: Settings) -> Context:
+    """The facts of a page request, with what is known of its visitor."""
     page = request.page
-    context = Context(
+    return Context(
         request.site,
         page.section,
         page.topics,
         page.values,
-        parts.country_of(headers, client[0] if client else None),
-        device_of(agent),
+        country,
+        device,
         page.url,
         request.theme,
-        bids_of(request, parts.settings) if request.bids else (),
+        bids_of(request, settings) if request.bids else (),
     )
-    return context, gpc
 
 
 def _encode_fill(parts: Parts, fill: Fill, now_ms: int) -> bytes:
