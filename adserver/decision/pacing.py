@@ -36,6 +36,8 @@ _LEAD, _LEAST_LEFT = 0.03, 0.15
 #: How far a line item may run ahead of its time, as a part of its size.
 _AHEAD = {"even": 0.10, "frontloaded": 0.25}
 _HALF_LIFE = 48.0
+#: Half-life of what a line item bids as a rule, with which it begins a day.
+_USUAL_HALF_LIFE = 6.0
 #: Time constant: a part of what is left, within bounds in hours.
 _TAU_PART, _LEAST_TAU, _MOST_TAU = 0.10, 10 / 60, 240 / 60
 _MOST_RHO = 1.5
@@ -82,6 +84,8 @@ class Pacing:
         self._hours = np.array([memory.hours for memory in own], dtype=float)
         self.pressure: Floats = np.array([memory.pressure for memory in own], dtype=float)
         self._served = np.zeros(len(own))
+        self._usual = self.x.copy()
+        self._day_left = np.full(len(own), np.inf)
         self._ticked_at = now
 
     def memories(self) -> dict[int, Memory]:
@@ -122,6 +126,7 @@ class Pacing:
         day_size, day_done = _amounts(accounts, daily=True)
         day_need = np.maximum(day_size - day_done, 0.0) / np.maximum(clock.day_left, 1e-9)
         today = np.isfinite(day_size) & (day_need < need)
+        self._begin_days(today, clock.day_left)
         need, left = np.where(today, day_need, need), np.where(today, clock.day_left, left)
         rate = self._opportunities / np.maximum(self._hours, 1e-9)
         paced = np.isfinite(need)
@@ -133,9 +138,21 @@ class Pacing:
         pull = self.pressure * rho * rate * passed
         # So floored, one fill moves x by no more than the most that a tick may move it.
         step = hours / tau * (want - fills) / np.maximum(pull, 4 * hours / tau)
-        moving = clock.live & (passed > 0) & paced & (self._hours > 0)
+        moving = clock.live & (passed > 0) & paced & (self._opportunities >= 1)
         self.x += np.where(moving, np.clip(step, -_MOST_STEP, _MOST_STEP), 0.0)
         self._bound(rho, paced)
+        fading = np.exp2(-np.where(moving, passed, 0.0) / _USUAL_HALF_LIFE)
+        self._usual = self._usual * fading + self.x * (1 - fading)
+
+    def _begin_days(self, today: Flags, day_left: Floats) -> None:
+        """Where a day with a budget of its own begins, bid as usual.
+
+        With little of a budget left, x has fallen by the evening below what wins anything, and would need an
+        hour to come back.
+        """
+        begins = today & (day_left > self._day_left + 1)
+        self._day_left = day_left
+        self.x = np.where(begins, np.maximum(self.x, self._usual), self.x)
 
     def week_needs(self, ledger: Ledger) -> Floats:
         """What each guaranteed row still needs within seven days, in fills."""
