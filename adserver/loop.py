@@ -119,6 +119,10 @@ class Loop:
         if self._steering.rates_are_due(now):
             await self._learn()
         self._steering.tick(now)
+        planning = self._steering.planning(now)
+        if planning:
+            # It takes a tenth of a second or more, in which requests are answered.
+            self._steering.adopt(await asyncio.to_thread(planning), now)
         self.save()
 
     def save(self) -> None:

@@ -67,35 +67,40 @@ class Account:
         """How many more fills its limits allow now."""
         room = inf
         if self.goal is not None:
-            room = self._leased((self.goal - self.counted) / self.per_fill) - self.reserved
+            room = self._leased(self.goal - self.counted) - self.reserved
         if self.price_micros:
-            cost = self.price_micros * self.per_fill
+            # What is left but pays for no whole event is as good as spent.
             if self.budget is not None:
-                room = min(room, self._leased((self.budget - self.spent) // cost) - self.reserved)
+                room = min(
+                    room, self._leased((self.budget - self.spent) // self.price_micros) - self.reserved
+                )
             if self.daily_budget is not None:
-                today = self._leased((self.daily_budget - self.day_spent) // cost)
+                today = self._leased((self.daily_budget - self.day_spent) // self.price_micros)
                 room = min(room, today - self.day_reserved)
         return room
 
-    def _leased(self, fills: float) -> int:
-        """This worker's part of what is left."""
-        return ceil(floor(fills + 1e-9) / self.share)
+    def _leased(self, events: int) -> int:
+        """This worker's part of the fills that so many more events are expected to take."""
+        return ceil(floor(events / self.per_fill + 1e-9) / self.share)
 
     def fills(self) -> tuple[float, float]:
         """(size, done) in fills over the whole flight; the size is infinite without a limit."""
         if self.goal is not None:
             return self.goal / self.per_fill, self.counted / self.per_fill + self.reserved
-        cost = self.price_micros * self.per_fill
-        if self.budget is None or not cost:
+        if self.budget is None or not self.price_micros:
             return inf, 0.0
-        return self.budget / cost, self.spent / cost + self.reserved
+        cost = self.price_micros * self.per_fill
+        return self.budget // self.price_micros / self.per_fill, self.spent / cost + self.reserved
 
     def day_fills(self) -> tuple[float, float]:
         """(size, done) in fills of today; the size is infinite without a daily budget."""
-        cost = self.price_micros * self.per_fill
-        if self.daily_budget is None or not cost:
+        if self.daily_budget is None or not self.price_micros:
             return inf, 0.0
-        return self.daily_budget / cost, self.day_spent / cost + self.day_reserved
+        cost = self.price_micros * self.per_fill
+        return (
+            self.daily_budget // self.price_micros / self.per_fill,
+            self.day_spent / cost + self.day_reserved,
+        )
 
     def take(self, minute: int) -> None:
         """Reserve one fill."""

@@ -1,10 +1,10 @@
 """Fills and opportunities of the last minute → what each line item bids, so that its goal is met at its end.
 
 One number per line item, learned while serving: x, the logarithm of a bid (guaranteed) or of a multiplier of
-what it pays (price, with a budget). Where it got less than it wants, x rises; where more, x falls. No solver,
-no forecast of the other line items. After online dual descent for budgets (Balseiro & Gur, "Learning in
-Repeated Auctions with Budgets", Management Science 2019), with time measured in standard hours of the site's
-own traffic (`traffic`).
+what it pays (price, with a budget). Where it got less than it wants, x rises; where more, x falls. After
+online dual descent for budgets (Balseiro & Gur, "Learning in Repeated Auctions with Budgets", Management
+Science 2019), with time measured in standard hours of the site's own traffic (`traffic`). Where x begins, and
+who should hurry or wait, is said by the plan of the week (`plan`).
 
 Arrays have one row for each paced line item. Amounts are in fills, times in standard hours unless their name
 says otherwise.
@@ -24,6 +24,7 @@ from adserver.decision.arrays import Flags, Floats, Ints
 from adserver.decision.candidates import Candidates
 from adserver.decision.index import Index
 from adserver.decision.ledger import Account, Ledger
+from adserver.decision.plan import Booked, Planned
 from adserver.decision.schedule import Schedule
 from adserver.decision.traffic import Profile, seconds_of
 
@@ -41,6 +42,12 @@ _USUAL_HALF_LIFE = 6.0
 #: Time constant: a part of what is left, within bounds in hours.
 _TAU_PART, _LEAST_TAU, _MOST_TAU = 0.10, 10 / 60, 240 / 60
 _MOST_RHO = 1.5
+#: Goals are planned with so much more than they need: the week may bring fewer pages than the last one.
+_MARGIN = 1.2
+#: What a thousand missed impressions of a goal cost beyond what they would have paid, in units of the market.
+_MISSED_CPM = 20.0
+#: How far multipliers of budgets are drawn to each new plan: clicks are learned too slowly to wait for them.
+_PLANNED_PART = 0.2
 
 
 @dataclass
@@ -51,8 +58,8 @@ class Memory:
     opportunities: float = 0.0
     """Opportunities and the standard hours in which they came, both fading with a half-life of 48 of them."""
     hours: float = 0.0
-    pressure: float = 1.0
-    """λ of `pressure`."""
+    haste: float = 1.0
+    """How much faster than evenly it should deliver now, by the plan of the week."""
 
 
 class Pacing:
@@ -80,9 +87,12 @@ class Pacing:
         first = np.where(self.guaranteed, np.log(_FIRST_BID * self.unit), np.log(_FIRST_MULTIPLIER))
         known = np.array([memory.x for memory in own], dtype=float)
         self.x: Floats = np.where(np.isnan(known), first, known)
+        self._unplanned = np.isnan(known)
+        """Those that bid by no plan and no experience yet."""
+        self._levels: Floats | None = None
         self._opportunities = np.array([memory.opportunities for memory in own], dtype=float)
         self._hours = np.array([memory.hours for memory in own], dtype=float)
-        self.pressure: Floats = np.array([memory.pressure for memory in own], dtype=float)
+        self.haste: Floats = np.array([memory.haste for memory in own], dtype=float)
         self._served = np.zeros(len(own))
         self._usual = self.x.copy()
         self._day_left = np.full(len(own), np.inf)
@@ -90,7 +100,7 @@ class Pacing:
 
     def memories(self) -> dict[int, Memory]:
         """What was learned, by line item id."""
-        columns = zip(self.x, self._opportunities, self._hours, self.pressure, strict=True)
+        columns = zip(self.x, self._opportunities, self._hours, self.haste, strict=True)
         ids = (self.index.item_ids[position] for position in self.rows.tolist())
         return {item_id: Memory(*map(float, values)) for item_id, values in zip(ids, columns, strict=True)}
 
@@ -135,7 +145,7 @@ class Pacing:
         ahead = done / np.maximum(size, 1e-9) - clock.elapsed
         want = self._wanted(rho, need, eligible, passed, ahead)
         tau = np.clip(_TAU_PART * left, _LEAST_TAU, _MOST_TAU)
-        pull = self.pressure * rho * rate * passed
+        pull = self.haste * rho * rate * passed
         # So floored, one fill moves x by no more than the most that a tick may move it.
         step = hours / tau * (want - fills) / np.maximum(pull, 4 * hours / tau)
         moving = clock.live & (passed > 0) & paced & (self._opportunities >= 1)
@@ -154,26 +164,41 @@ class Pacing:
         self._day_left = day_left
         self.x = np.where(begins, np.maximum(self.x, self._usual), self.x)
 
-    def week_needs(self, ledger: Ledger) -> Floats:
-        """What each guaranteed row still needs within seven days, in fills."""
-        rows = np.flatnonzero(self.guaranteed)
-        size, done = _amounts(
-            [_account(ledger, position) for position in self.rows[rows].tolist()], daily=False
-        )
-        return np.maximum(size - done, 0.0) * self.schedule.share_of_week()[rows]
+    def booked(self, ledger: Ledger) -> Booked:
+        """What all rows ask of the week to come, as the plan takes it."""
+        accounts = [_account(ledger, position) for position in self.rows.tolist()]
+        size, done = _amounts(accounts, daily=False)
+        share = self.schedule.share_of_week()
+        left = np.where(np.isfinite(size), np.maximum(size - done, 0.0), 0.0)
+        money = np.array([_left_micros(account) for account in accounts], dtype=float) / 1e3
+        needs = np.where(self.guaranteed, left * share * _MARGIN, money * np.where(share > 0, share, 1.0))
+        worth = self.index.ecpms[self.rows] + _MISSED_CPM * self.unit
+        repeat = np.array([item.repeat for item in self.items], dtype=bool)
+        return Booked(needs, self.guaranteed, worth, repeat, self.unit, self._levels)
+
+    def follow(self, planned: Planned, now: datetime) -> None:
+        """Take over a plan: its timing, and its bids where there is no experience yet."""
+        self._levels = planned.levels
+        self.haste = planned.haste
+        floor = np.maximum(planned.levels, 1e-9)
+        target = np.where(self.guaranteed, np.log(floor), np.log(planned.parts))
+        anew = self._unplanned | ~self.schedule.begun(now)
+        pull = np.where(anew, 1.0, np.where(self.guaranteed, 0.0, _PLANNED_PART))
+        self.x += np.where(planned.asking, pull * (target - self.x), 0.0)
+        self._unplanned &= ~planned.asking
 
     def _wanted(self, rho: Floats, need: Floats, eligible: Floats, passed: Floats, ahead: Floats) -> Floats:
         """Fills that each should have got since the last tick."""
-        by_traffic = self.pressure * rho * eligible
-        by_time = self.pressure * need * passed
-        band = self._band * (1 + 10 * (self.pressure - 1))
+        by_traffic = self.haste * rho * eligible
+        by_time = self.haste * need * passed
+        band = self._band * (1 + 10 * np.maximum(self.haste - 1, 0.0))
         # Behind its time it takes the more of the two, and the less of them the further it is ahead.
         blend = np.clip(ahead / band, 0.0, 1.0)
         both = (1 - blend) * np.maximum(by_traffic, by_time) + blend * np.minimum(by_traffic, by_time)
         return np.where(self.guaranteed, both, by_traffic)
 
     def _bound(self, rho: Floats, paced: Flags) -> None:
-        urgency = 10 * np.minimum(self.pressure * rho, _MOST_RHO)
+        urgency = 10 * np.minimum(self.haste * rho, _MOST_RHO)
         highest = np.where(self.guaranteed, np.log(self._ceiling) + urgency + 2 * self._worth, 0.0)
         lowest = np.where(self.guaranteed, np.log(_LOWEST_BID * self.unit), np.log(_LOWEST_MULTIPLIER))
         free = self._hasty | (~self.guaranteed & ~paced)
@@ -210,6 +235,12 @@ def _account(ledger: Ledger, position: int) -> Account:
     account = ledger.accounts[position]
     assert account, "every paced line item has a limit, and so an account"
     return account
+
+
+def _left_micros(account: Account) -> float:
+    """What may be spent within a week, at most."""
+    week = np.inf if account.daily_budget is None else 7 * account.daily_budget
+    return max(0.0, min(week, np.inf if account.budget is None else account.budget - account.spent))
 
 
 def _amounts(accounts: Sequence[Account], *, daily: bool) -> tuple[Floats, Floats]:

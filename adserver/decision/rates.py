@@ -1,7 +1,8 @@
 """Impressions, views and clicks of each creative in each slot → what an impression is expected to bring.
 
-Empirical Bayes: a slot's own rate is drawn towards what is expected of any slot, and that of a creative in it
-towards the slot's, each by a gamma prior. What is learned is looked at every few minutes and then stands, so
+Empirical Bayes: a slot's own rate is drawn towards what is expected of any slot. By how much creatives are
+better or worse than the slots that they stood in is learned over all slots, drawn towards 1 by a gamma prior
+that is as strong as creatives are alike. What is learned is looked at every few minutes and then stands, so
 that the same snapshot and request give the same ad.
 """
 
@@ -17,8 +18,11 @@ from adserver.decision.arrays import Floats
 from adserver.decision.context import Choice
 from adserver.decision.index import Index, IndexedSlot
 
-#: Strength of the prior of a creative's rate, in expected clicks (or views).
-_STRENGTH = 1.6
+#: Strength of the prior of a creative's factor, in expected clicks (or views): until much is counted, and at
+#: least and at most.
+_STRENGTH, _LEAST_STRENGTH, _MOST_STRENGTH = 4.0, 1.6, 16.0
+#: From so many creatives, and so many squared expected clicks of them all, their spread is believed.
+_ENOUGH_CREATIVES, _ENOUGH = 10, 400.0
 #: Strength of the prior of a slot's rate.
 _SLOT_STRENGTH = 1.0
 #: A posterior with half the variance explores enough, and wastes less (Russo et al., "A Tutorial on Thompson
@@ -52,6 +56,7 @@ class Rates:
         self._index = index
         self._seed = rng.getrandbits(64)
         self._ecpms: dict[int, Floats] = {}
+        self._factors: Floats | None = None
         clicks, views = _Rate(expected_ctr), _Rate(expected_viewability)
         for row in seen:
             clicks.add(row.slot_id, row.creative_id, row.click_count, row.impression_count)
@@ -63,10 +68,11 @@ class Rates:
 
         A draw from the posterior, the same all through the snapshot.
         """
-        base, shape, scale = self._rates[choice.item.optimise_for].posterior(slot_id, [choice.creative_id])
+        rate = self._rates[choice.item.optimise_for]
+        shape, scale = rate.factor([choice.creative_id])
         # Seeded by what is drawn for, so that the order of questions changes no answer.
-        luck = Random(hash((self._seed, slot_id, choice.creative_id)))
-        return base * luck.gammavariate(_SHARPNESS * shape, 1.0) / (_SHARPNESS * scale)
+        luck = Random(hash((self._seed, choice.creative_id)))
+        return rate.base(slot_id) * luck.gammavariate(_SHARPNESS * shape, 1.0) / (_SHARPNESS * scale)
 
     def per_impression(self, position: int) -> float:
         """What a line item counts, per impression over all its slots: 1 for impressions."""
@@ -87,18 +93,27 @@ class Rates:
 
     def _learned(self, slot_id: int) -> Floats:
         """What each learning line item is paid for, per impression in a slot: clicks drawn, views means."""
+        if self._factors is None:
+            self._factors = self._draw_factors()
+        clicks, views = (self._rates[unit].base(slot_id) for unit in ("clicks", "viewables"))
+        is_clicks = self._index.learning_clicks
+        rates: Floats = np.where(is_clicks, clicks, views) * self._factors
+        return np.where(is_clicks, rates, np.minimum(1.0, rates))
+
+    def _draw_factors(self) -> Floats:
+        """By how much each learning line item is better than its slots, the same in all of them."""
         index = self._index
         rows = [
-            self._rates[index.units_paid[position]].posterior(
-                slot_id, [choice.creative_id for choice in index.choices[position]]
+            self._rates[index.units_paid[position]].factor(
+                [choice.creative_id for choice in index.choices[position]]
             )
             for position in index.learning.tolist()
         ]
-        base, shape, scale = np.array(rows, dtype=float).T
-        luck = np.random.Generator(np.random.PCG64([self._seed, slot_id]))
-        drawn = base * luck.standard_gamma(_SHARPNESS * shape) / (_SHARPNESS * scale)
-        rates: Floats = np.where(index.learning_clicks, drawn, np.minimum(1.0, base * shape / scale))
-        return rates
+        shape, scale = np.array(rows, dtype=float).T
+        luck = np.random.Generator(np.random.PCG64(self._seed))
+        drawn = luck.standard_gamma(_SHARPNESS * shape) / (_SHARPNESS * scale)
+        factors: Floats = np.where(index.learning_clicks, drawn, shape / scale)
+        return factors
 
 
 class _Rate:
@@ -106,30 +121,61 @@ class _Rate:
 
     def __init__(self, expected: float) -> None:
         self._expected = expected
-        self._counts: dict[tuple[int, int], tuple[int, int]] = {}
+        self._counts: dict[int, dict[int, tuple[int, int]]] = {}
+        """Creative → slot → (events, trials)."""
         self._of_slot: dict[int, tuple[int, int]] = {}
-        self._of_creative: dict[int, tuple[int, int]] = {}
+        self._factors: dict[int, tuple[float, float]] | None = None
+        self._strength = _STRENGTH
 
     def add(self, slot_id: int, creative_id: int, events: int, trials: int) -> None:
-        """Take note of what was counted of a creative in a slot; each pair once."""
-        self._counts[slot_id, creative_id] = (events, trials)
-        for key, sums in ((slot_id, self._of_slot), (creative_id, self._of_creative)):
-            before = sums.get(key, (0, 0))
-            sums[key] = (before[0] + events, before[1] + trials)
+        """Take note of what was counted of a creative in a slot; each pair once, before anything is asked."""
+        self._counts.setdefault(creative_id, {})[slot_id] = (events, trials)
+        before = self._of_slot.get(slot_id, (0, 0))
+        self._of_slot[slot_id] = (before[0] + events, before[1] + trials)
 
-    def posterior(self, slot_id: int, creatives: Sequence[int]) -> tuple[float, float, float]:
-        """(slot's rate, shape, scale): a gamma around the slot's rate, of some creatives taken as one."""
+    def base(self, slot_id: int) -> float:
+        """Events per trial of a slot, whatever stands there."""
         events, trials = self._of_slot.get(slot_id, (0, 0))
-        base = self._expected * (events + _SLOT_STRENGTH) / (trials * self._expected + _SLOT_STRENGTH)
-        events, trials = 0, 0
-        for creative in creatives:
-            more = self._counts.get((slot_id, creative))
-            if more:
-                events, trials = events + more[0], trials + more[1]
-        return base, events + _STRENGTH, trials * base + _STRENGTH
+        return self._expected * (events + _SLOT_STRENGTH) / (trials * self._expected + _SLOT_STRENGTH)
+
+    def factor(self, creatives: Sequence[int]) -> tuple[float, float]:
+        """(shape, scale) of a gamma: how much better some creatives, taken as one, are than their slots."""
+        events, expected = self._sums(creatives)
+        strength = self._strength
+        return events + strength, expected + strength
 
     def overall(self, creatives: Sequence[int]) -> float:
         """Events per trial of a line item in all slots, drawn towards what is expected."""
-        sums = [self._of_creative.get(creative, (0, 0)) for creative in creatives]
-        events, trials = sum(e for e, _ in sums), sum(t for _, t in sums)
-        return self._expected * (events + _STRENGTH) / (trials * self._expected + _STRENGTH)
+        shape, scale = self.factor(creatives)
+        trials = sum(
+            trials for creative in creatives for _, trials in self._counts.get(creative, {}).values()
+        )
+        usual = (self._sums(creatives)[1] + _SLOT_STRENGTH) / (trials + _SLOT_STRENGTH / self._expected)
+        return usual * shape / scale
+
+    def _sums(self, creatives: Sequence[int]) -> tuple[float, float]:
+        """Events of some creatives, and how many were to be expected where they stood."""
+        if self._factors is None:
+            self._factors = self._summed()
+            self._strength = _strength_of(list(self._factors.values()))
+        pairs = [self._factors.get(creative, (0.0, 0.0)) for creative in creatives]
+        return sum(events for events, _ in pairs), sum(expected for _, expected in pairs)
+
+    def _summed(self) -> dict[int, tuple[float, float]]:
+        bases = {slot_id: self.base(slot_id) for slot_id in self._of_slot}
+        return {
+            creative: (
+                float(sum(events for events, _ in slots.values())),
+                sum(trials * bases[slot_id] for slot_id, (_, trials) in slots.items()),
+            )
+            for creative, slots in self._counts.items()
+        }
+
+
+def _strength_of(sums: Sequence[tuple[float, float]]) -> float:
+    """How alike creatives are: what they differ by beyond chance, by the method of moments."""
+    enough = sum(expected**2 for _, expected in sums)
+    if len(sums) < _ENOUGH_CREATIVES or enough < _ENOUGH:
+        return _STRENGTH
+    beyond = sum((events - expected) ** 2 - expected for events, expected in sums)
+    return min(_MOST_STRENGTH, max(_LEAST_STRENGTH, enough / max(beyond, 1e-9)))

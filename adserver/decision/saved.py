@@ -14,11 +14,11 @@ import msgspec
 
 from adserver.decision.context import Ask, Context
 from adserver.decision.pacing import Memory
-from adserver.decision.pressure import Sample
 from adserver.decision.steering import Learned
 from adserver.decision.traffic import Level
+from adserver.decision.week import Sample
 
-_FORMAT = 1
+_FORMAT = 2
 _CHECK_BYTES = 8
 
 
@@ -40,7 +40,7 @@ class _Memory(msgspec.Struct, array_like=True):
     x: float
     opportunities: float
     hours: float
-    pressure: float
+    haste: float
 
 
 class _Saved(msgspec.Struct):
@@ -74,7 +74,7 @@ def pack(learned: Learned) -> bytes:
         for context in (sample.context,)
     ]
     memories = [
-        _Memory(item_id, m.x, m.opportunities, m.hours, m.pressure) for item_id, m in learned.memories.items()
+        _Memory(item_id, m.x, m.opportunities, m.hours, m.haste) for item_id, m in learned.memories.items()
     ]
     level = (learned.level.count, learned.level.hours)
     body = msgspec.msgpack.encode(_Saved(_FORMAT, memories, level, samples))
@@ -97,7 +97,7 @@ def unpack(value: bytes | None) -> Learned:
     if saved.format != _FORMAT:
         return Learned()
     return Learned(
-        memories={m.item_id: Memory(m.x, m.opportunities, m.hours, m.pressure) for m in saved.memories},
+        memories={m.item_id: Memory(m.x, m.opportunities, m.hours, m.haste) for m in saved.memories},
         level=Level(*saved.level),
         samples=[
             Sample(

@@ -84,6 +84,11 @@ class Schedule:
             day_left=self._midnight(now) - hours,
         )
 
+    def begun(self, now: datetime) -> Flags:
+        """Whose flight has begun."""
+        begun: Flags = self._start <= seconds_of(now)
+        return begun
+
     def share_of_week(self) -> Floats:
         """Which part of what is left of each flight, begun or not, lies within seven days."""
         now = self._read_at

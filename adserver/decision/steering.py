@@ -6,10 +6,11 @@ traffic and of creatives, and a sample of page requests. `Decider` reads it; `ti
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,14 +20,14 @@ from adserver.decision.index import Index
 from adserver.decision.ledger import Ledger
 from adserver.decision.pacing import Memory, Pacing
 from adserver.decision.page import Decider
-from adserver.decision.pressure import Sample, Week, pressure
+from adserver.decision.plan import Planned, plan
 from adserver.decision.rates import Rates, Seen
 from adserver.decision.standing import Standing
 from adserver.decision.traffic import Level, Profile, bucket_of_week
+from adserver.decision.week import WEEK, Sample, Week
 
-_WEEK = timedelta(days=7)
 _RATES_EVERY = timedelta(minutes=5)
-_PRESSURE_EVERY = timedelta(hours=1)
+_PLAN_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,13 @@ class Learned:
     seen: Sequence[Seen] = ()
     """What was counted of each creative in each slot; looked at every few minutes."""
     samples: list[Sample] = field(default_factory=list)
+
+
+class Plan(NamedTuple):
+    """A plan of the week, and whose it is."""
+
+    pacing: Pacing
+    planned: Planned
 
 
 class Steering:
@@ -84,9 +92,9 @@ class Steering:
         self.ledger.bind(index)
         profiles = {name: self.learned.profiles.setdefault(name, Profile()) for name in index.sites}
         self.pacing = Pacing(index, profiles, self.learned.memories, now)
-        self._week = Week(index, self.pacing.rows[self.pacing.guaranteed])
+        self._week = Week(index, self.pacing.rows)
         self._learn_rates(now)
-        self._pressed_at = now - _PRESSURE_EVERY
+        self._planned_at = now - _PLAN_EVERY
         self.decider = Decider(index, self.ledger, self._standing(), max_memo=self.expectations.max_memo)
         self.ledger.tick(now)
 
@@ -139,10 +147,27 @@ class Steering:
         self.pacing.tick(now, self.ledger, asked, missed)
         for candidates in asked:
             candidates.asked_count = candidates.unstored_count = 0
-        if now - self._pressed_at >= _PRESSURE_EVERY:
-            self._press(now)
         self.decider.standing = self._standing()
         self._ticked_at = now
+
+    def planning(self, now: datetime) -> Callable[[], Plan] | None:
+        """Once an hour what finds a new plan of the week; it changes nothing, and may run in a thread."""
+        if now - self._planned_at < _PLAN_EVERY:
+            return None
+        self._planned_at = now
+        samples = self.learned.samples = [s for s in self.learned.samples if now - s.at <= WEEK]
+        if not samples:
+            return None
+        pacing, week, rates = self.pacing, self._week, self._rates
+        booked, kept = pacing.booked(self.ledger), tuple(samples)
+        pages_per_week = self.learned.level.per_hour * 168
+        return lambda: Plan(pacing, plan(week.supply(kept, rates, now, pages_per_week), booked))
+
+    def adopt(self, found: Plan, now: datetime) -> None:
+        """Take over a plan, unless a new catalog came while it was made."""
+        if found.pacing is self.pacing:
+            found.pacing.follow(found.planned, now)
+            self.decider.standing = self._standing()
 
     def _standing(self) -> Standing:
         self._number += 1
@@ -173,13 +198,3 @@ class Steering:
                 self.learned.profiles[site].learn(self._bucket, self._bucket_pages.get(site, 0))
             self._bucket, self._bucket_pages = bucket, {}
             self.pacing.schedule.learn(now)
-
-    def _press(self, now: datetime) -> None:
-        self._pressed_at = now
-        samples = [sample for sample in self.learned.samples if now - sample.at <= _WEEK]
-        self.learned.samples = samples
-        if not samples:
-            return
-        pacing = self.pacing
-        found = self._week.opportunities(samples, now, self.learned.level.per_hour * 168)
-        pacing.pressure[pacing.guaranteed] = pressure(found, pacing.week_needs(self.ledger))

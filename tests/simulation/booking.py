@@ -19,7 +19,7 @@ from tests.simulation.tables import Lines, tabulate
 from tests.simulation.traffic import HISTORY_START, QUARTERS_PER_DAY, Flags, Floats, Forecast, Ints, Views
 
 GUARANTEED_SHARE = 0.70
-OVERSOLD = 1.25
+OVERSOLD = 1.1
 """Demand for the best slot as a share of its supply."""
 BUDGET_SHARE = 0.35
 """Impressions that all budgets could buy, as a share of the supply."""

@@ -13,12 +13,12 @@ from adserver.catalog.plan import flatten
 from adserver.clock import BUCKET_SECONDS, EPOCH, local_day
 from adserver.decision.context import Ask, Context, Fill
 from adserver.decision.index import Index
-from adserver.decision.pressure import Sample
 from adserver.decision.rates import Seen
 from adserver.decision.saved import pack, unpack
 from adserver.decision.steering import Expectations, Learned, Steering
 from adserver.decision.tally import TallyKey
 from adserver.decision.traffic import Level, Profile
+from adserver.decision.week import Sample
 from tests.simulation.players import EMPTY
 from tests.simulation.tables import asked_sizes
 from tests.simulation.traffic import KINDS, QUARTERS, describe_kind
@@ -68,6 +68,9 @@ class Ours:
             else self._steering.learned.seen
         )
         self._steering.tick(now)
+        planning = self._steering.planning(now)
+        if planning:
+            self._steering.adopt(planning(), now)
         if self._restart_every and self._minutes % self._restart_every == 0:
             self._restart(now)
 
