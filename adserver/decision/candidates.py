@@ -73,20 +73,35 @@ class Candidates:
         return NoFill(self.slot.slot.name, self.slot.id, reason)
 
 
-def find(index: Index, slot: IndexedSlot, key: PageKey, live: int, ask: Ask) -> Candidates:
-    """The candidates of one slot; `live`: bitmap of the line items in flight and within their hours."""
+class Passing(NamedTuple):
+    """What holds for all slots of pages with the same facts, as bitmaps of line items."""
+
+    passing: int
+    """Who passes targeting, dates and hours; sites and slots apart."""
+    kept_away: int
+    """Whom the page's sensitive topics keep away."""
+    theme: str | None
+
+
+def passing_of(index: Index, key: PageKey, live: int) -> Passing:
+    """Look at a page's facts; `live`: bitmap of the line items in flight and within their hours."""
+    return Passing(index.targets.passing(key.target) & live, index.sensitive_to(key), key.theme)
+
+
+def find(index: Index, slot: IndexedSlot, page: Passing, ask: Ask) -> Candidates:
+    """The candidates of one slot of a page."""
     sizes = offered_sizes(slot, ask)
     fitting = 0
     for size in sizes:
-        fitting |= slot.fitting[size, key.theme]
-    passing = fitting & index.targets.passing(key.target) & live
-    eligible = passing & slot.paying & ~index.sensitive_to(key)
+        fitting |= slot.fitting[size, page.theme]
+    passing = fitting & page.passing
+    eligible = passing & slot.paying & ~page.kept_away
     alone = ids(eligible & index.tiers[Tier.SPONSORSHIP] & ~index.together)
     shares = {position: index.items[position].share or 0.0 for position in alone}
     return Candidates(
         slot=slot,
         sizes=sizes,
-        theme=key.theme,
+        theme=page.theme,
         passing=passing,
         eligible=eligible,
         shares=shares,

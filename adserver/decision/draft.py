@@ -6,7 +6,7 @@ No line item twice unless it says so, labels kept apart, a visitor's caps, and r
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 from operator import neg
 from random import Random
@@ -51,6 +51,7 @@ class Draft:
         "_standing",
         "_used",
         "blocked",
+        "by_lot",
         "labels",
         "now_s",
         "places",
@@ -58,15 +59,24 @@ class Draft:
     )
 
     def __init__(
-        self, index: Index, ledger: Ledger, standing: Standing, tally: Tally | None, now_s: int
+        self,
+        index: Index,
+        ledger: Ledger,
+        standing: Standing,
+        tally: Tally | None,
+        now_s: int,
+        blocked: Iterable[int],
     ) -> None:
+        """`blocked`: the subjects of caps that have no room left with this visitor."""
         self._index = index
         self._ledger = ledger
         self._standing = standing
         self.tally = tally
         self.now_s = now_s
-        self.blocked: set[int] = set(tally.blocked(index.caps, now_s)) if tally is not None else set()
-        """Subjects of caps that have no room left with this visitor."""
+        self.blocked = set(blocked)
+        """Those, and the ones that this page has used up."""
+        self.by_lot = False
+        """Whether luck had a part in who stands where."""
         self.labels: dict[str, int] = {}
         """Label → the line item on the page that has it."""
         self.places: dict[int, int] = {}
@@ -78,7 +88,7 @@ class Draft:
     def copy(self) -> Draft:
         """The same, to try something with."""
         other = Draft.__new__(Draft)
-        for name in ("_index", "_ledger", "_standing", "tally", "now_s"):
+        for name in ("_index", "_ledger", "_standing", "by_lot", "tally", "now_s"):
             setattr(other, name, getattr(self, name))
         other.blocked, other.labels = set(self.blocked), dict(self.labels)
         other.places, other._used, other._counts = dict(self.places), set(self._used), dict(self._counts)
@@ -216,6 +226,7 @@ class Draft:
         scores, contenders = candidates.ranking.scores, candidates.ranking.contenders
         if scores[head + 1] != scores[head]:
             return contenders[head]
+        self.by_lot = True
         end = bisect_right(scores, -scores[head], key=neg)
         tied = [contender for contender in contenders[head:end] if not self.forbidden(contender)]
         return tied[int(rng.random() * len(tied))]
@@ -239,7 +250,8 @@ class Draft:
         if not candidates.eligible:
             paying = candidates.passing & candidates.slot.paying
             return Reason.TOPIC_EXCLUDED if paying else Reason.BELOW_FLOOR
-        ranked = candidates.ranking.contenders
+        closed = self._ledger.closed
+        ranked = [c for c in candidates.ranking.contenders if not closed[c.position]]
         if any(c.position in self._used or self._labelled(c) for c in ranked):
             return Reason.REPEATED
         if any(c.subjects for c in ranked):

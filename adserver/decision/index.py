@@ -36,6 +36,11 @@ class Contender(NamedTuple):
     repeat: bool
     companions: bool
 
+    @property
+    def plain(self) -> bool:
+        """Whether its place on a page hangs on nothing that changes from one page to the next."""
+        return self.subjects is None and not self.repeat and not self.companions
+
 
 @dataclass(frozen=True, slots=True)
 class IndexedSlot:

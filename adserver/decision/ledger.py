@@ -149,6 +149,8 @@ class Ledger:
         self._reservation_minutes = -(-reservation_seconds // 60)
         self._worker_count = worker_count
         self.sponsors = Turns()
+        self.closings = 0
+        """Rises whenever a line item runs out of room, and with each tick."""
         self.turns: dict[int, int] = {}
         """Line item → how often its creatives had a turn in sequence."""
         self.next_midnight_us = 0
@@ -181,8 +183,7 @@ class Ledger:
         account = self.accounts[position]
         if account is not None:
             account.take(now_us // _MINUTE_US)
-            if account.room() < 1:
-                self.closed[position] = 1
+            self._close_one(position, account)
 
     def count(
         self, item_id: int, unit: str, count: int, revenue_micros: int, *, day: int, minute: int
@@ -202,8 +203,8 @@ class Ledger:
         if day == account.day:
             account.day_spent += revenue_micros
         position = self._index.positions.get(item_id)
-        if position is not None and account.room() < 1:
-            self.closed[position] = 1
+        if position is not None:
+            self._close_one(position, account)
 
     def delivered(self) -> list[Delivered]:
         """What was counted, as `restate` takes it."""
@@ -259,7 +260,13 @@ class Ledger:
         self.next_midnight_us = min(midnights, default=1 << 62)
         self._close()
 
+    def _close_one(self, position: int, account: Account) -> None:
+        if not self.closed[position] and account.room() < 1:
+            self.closed[position] = 1
+            self.closings += 1
+
     def _close(self) -> None:
+        self.closings += 1
         for position, account in enumerate(self.accounts):
             if account is not None:
                 self.closed[position] = account.room() < 1

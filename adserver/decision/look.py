@@ -19,7 +19,8 @@ from adserver.decision.candidates import Candidates
 from adserver.decision.context import Ask, Context
 from adserver.decision.index import Index, PageKey
 from adserver.decision.ledger import Ledger
-from adserver.decision.page import Decider, Page
+from adserver.decision.memo import Page
+from adserver.decision.page import Decider
 from adserver.decision.standing import Standing
 from adserver.decision.tally import Tally
 

@@ -170,8 +170,9 @@ class Pacing:
         size, done = _amounts(accounts, daily=False)
         share = self.schedule.share_of_week()
         left = np.where(np.isfinite(size), np.maximum(size - done, 0.0), 0.0)
-        money = np.array([_left_micros(account) for account in accounts], dtype=float) / 1e3
-        needs = np.where(self.guaranteed, left * share * _MARGIN, money * np.where(share > 0, share, 1.0))
+        parts = zip(accounts, self.schedule.days_of_week(), np.where(share > 0, share, 1.0), strict=True)
+        money = np.array([_week_micros(account, days, part) for account, days, part in parts]) / 1e3
+        needs = np.where(self.guaranteed, left * share * _MARGIN, money)
         worth = self.index.ecpms[self.rows] + _MISSED_CPM * self.unit
         repeat = np.array([item.repeat for item in self.items], dtype=bool)
         return Booked(needs, self.guaranteed, worth, repeat, self.unit, self._levels)
@@ -184,7 +185,8 @@ class Pacing:
         target = np.where(self.guaranteed, np.log(floor), np.log(planned.parts))
         anew = self._unplanned | ~self.schedule.begun(now)
         pull = np.where(anew, 1.0, np.where(self.guaranteed, 0.0, _PLANNED_PART))
-        self.x += np.where(planned.asking, pull * (target - self.x), 0.0)
+        # Who takes all it can get bids the most, whatever the plan says.
+        self.x += np.where(planned.asking & ~self._hasty, pull * (target - self.x), 0.0)
         self._unplanned &= ~planned.asking
 
     def _wanted(self, rho: Floats, need: Floats, eligible: Floats, passed: Floats, ahead: Floats) -> Floats:
@@ -237,10 +239,11 @@ def _account(ledger: Ledger, position: int) -> Account:
     return account
 
 
-def _left_micros(account: Account) -> float:
-    """What may be spent within a week, at most."""
-    week = np.inf if account.daily_budget is None else 7 * account.daily_budget
-    return max(0.0, min(week, np.inf if account.budget is None else account.budget - account.spent))
+def _week_micros(account: Account, days: float, share: float) -> float:
+    """What may be spent within a week, at most: on so many days, and of such a share of what is left."""
+    daily = np.inf if account.daily_budget is None else days * account.daily_budget
+    whole = np.inf if account.budget is None else share * max(0, account.budget - account.spent)
+    return min(daily, whole)
 
 
 def _amounts(accounts: Sequence[Account], *, daily: bool) -> tuple[Floats, Floats]:

@@ -2,7 +2,8 @@
 
 A sponsorship takes its share of voice first. All else competes by score: the slot with the highest best score
 is filled first, then the next, under what holds for the page as a whole (`draft`). Roadblocks and companions
-are in `sets`.
+are in `sets`. What was decided is kept for the next page that is the same in all that had a part in it
+(`memo`).
 """
 
 from __future__ import annotations
@@ -11,34 +12,19 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
 from random import Random
-from typing import NamedTuple
 
 from adserver.clock import to_us
-from adserver.decision.candidates import Candidates, drawing_of, find, rank
+from adserver.decision.candidates import Candidates, drawing_of
 from adserver.decision.context import Ask, BidFill, Context, Decision, Fill, HeaderBid, NoFill, Reason
-from adserver.decision.draft import BID, Draft, OpenSlot
-from adserver.decision.index import Index, PageKey
+from adserver.decision.draft import BID, Draft
+from adserver.decision.index import Index, IndexedSite
 from adserver.decision.ledger import Ledger
+from adserver.decision.memo import Answer, Asked, Memo, Page
 from adserver.decision.sets import seat_sponsor_sets, sets_of, settle_sets
-from adserver.decision.sponsors import Turn
 from adserver.decision.standing import Standing
 from adserver.decision.tally import Tally
 
-#: What the memo of candidates may take, in bytes.
-_MEMO_BYTES = 256_000_000
-
-
-class Page(NamedTuple):
-    """What was decided, in the order asked, and what serving it has to take note of."""
-
-    decisions: Sequence[Decision]
-    placed: Sequence[tuple[Candidates, int | None]] = ()
-    """The slots that the catalog knows, with who won there: a position, BID, or None."""
-    turns: Sequence[Turn] = ()
-    """Whose turn it was among sponsors."""
-    blocked: frozenset[int] = frozenset()
-    """Whom the visitor's tally kept away."""
-    stored: bool = True
+_NOBODY: frozenset[int] = frozenset()
 
 
 class Decider:
@@ -56,10 +42,7 @@ class Decider:
         """Candidates that pages asked for since the last tick."""
         self.missed: dict[int, int] = {}
         """Position → opportunities since the last tick at which a visitor's caps kept a line item away."""
-        self._max_memo = min(max_memo, _MEMO_BYTES // (len(index.items) // 4 + 4000))
-        self._flight = -1
-        self._pages: dict[tuple[PageKey, int], dict[Ask, Candidates]] = {}
-        self._memo_count = 0
+        self._memo = Memo(index, ledger, max_memo)
 
     def decide(
         self, context: Context, asks: Sequence[Ask], now: datetime, rng: Random, tally: Tally | None
@@ -71,26 +54,69 @@ class Decider:
         now_us = to_us(now)
         if now_us >= self.ledger.next_midnight_us:
             self.ledger.begin_days(now)
-        asked = self._candidates(context, asks, now_us)
-        draft = Draft(self.index, self.ledger, self.standing, tally, now_us // 1_000_000)
-        blocked = frozenset(draft.blocked)
-        bids = [None if c is None else _best_bid(context, c) for c in asked]
-        slots = [OpenSlot(n, c, bids[n]) for n, c in enumerate(asked) if c is not None]
-        sets = sets_of(self.index, self.standing, site, slots)
+        asked = self._memo.asked(site, context, asks, now_us, self.standing)
+        now_s = now_us // 1_000_000
+        blocked = _NOBODY if tally is None else frozenset(tally.blocked(self.index.caps, now_s))
+        unstored = tally is None
+        seats = None if context.bids else asked.seats(self.index, self.ledger, unstored, blocked)
+        answer = asked.answers.get(seats.key) if seats else None
+        if answer is None:
+            answer, steady = self._decided(site, context, asked, now_s, tally, blocked, rng)
+            if seats and steady:
+                asked.keep(seats.key, answer)
+        elif seats:
+            answer = answer.seating(self.index, asked.slots, seats)
+        return self._drawn(answer, rng)
+
+    def _decided(
+        self,
+        site: IndexedSite,
+        context: Context,
+        asked: Asked,
+        now_s: int,
+        tally: Tally | None,
+        blocked: frozenset[int],
+        rng: Random,
+    ) -> tuple[Answer, bool]:
+        """Who stands where, and whether the next page like this one gets the same."""
+        draft = Draft(self.index, self.ledger, self.standing, tally, now_s, blocked)
+        slots = asked.slots
+        if context.bids:
+            slots = [slot._replace(bid=_best_bid(context, slot.candidates)) for slot in slots]
+        sets = sets_of(self.index, self.standing, site, slots) if asked.together else []
         turns = seat_sponsor_sets(draft, self.index, self.ledger, sets) if sets else []
         turns += draft.seat_sponsors(slots)
         if sets:
             draft = settle_sets(draft, slots, sets)
         draft.fill_up(slots, rng)
         places = draft.places
-        decisions = [
-            NoFill(ask.slot, None, Reason.UNKNOWN_SLOT)
-            if candidates is None
-            else self._decision(candidates, places.get(number), draft, bids[number], rng)
-            for number, (ask, candidates) in enumerate(zip(asks, asked, strict=True))
-        ]
+        decisions, drawings = list(asked.unknown), []
+        for number, candidates, bid in slots:
+            place = places.get(number)
+            if place is not None and place >= 0:
+                drawing = drawing_of(self.index, candidates, place)
+                decisions[number] = drawing.fills[0]
+                if len(drawing.fills) > 1:
+                    drawings.append((number, drawing))
+            else:
+                decisions[number] = _unsold(candidates, place, bid, draft)
         placed = [(slot.candidates, places.get(slot.number)) for slot in slots]
-        return Page(decisions, placed, turns, blocked, tally is not None)
+        answer = Answer(Page(decisions, placed, turns, blocked, tally is not None), drawings)
+        # Only pages without header bids are kept, and so without BID among the places.
+        steady = not (context.bids or draft.by_lot) and all(
+            self.index.contenders[place].plain for place in places.values()
+        )
+        return answer, steady
+
+    def _drawn(self, answer: Answer, rng: Random) -> Page:
+        """The page, with a creative chosen for each line item that has several."""
+        page, drawings = answer
+        if not drawings:
+            return page
+        decisions = list(page.decisions)
+        for number, (fills, edges) in drawings:
+            decisions[number] = fills[self._which(fills, edges, rng)]
+        return page._replace(decisions=decisions)
 
     def serve(self, page: Page, now: datetime) -> list[int]:
         """Take note that a page is served: leases, turns, opportunities → what its tally has to count."""
@@ -113,56 +139,6 @@ class Decider:
                 self.missed[position] = self.missed.get(position, 0) + count
         return subjects
 
-    def _candidates(self, context: Context, asks: Sequence[Ask], now_us: int) -> list[Candidates | None]:
-        """The candidates of each slot asked for, ranked by the standing of now; None: unknown slot."""
-        index, standing = self.index, self.standing
-        site = index.sites[context.site]
-        self._forget(index.flights.segment(now_us))
-        hours = index.hours.segment(site.zone, now_us)
-        key = index.page_key(site, context)
-        page = self._pages.setdefault((key, hours), {})
-        found: list[Candidates | None] = []
-        for ask in asks:
-            candidates = page.get(ask)
-            if candidates is None:
-                slot = site.slots.get(ask.slot)
-                if slot is None:
-                    found.append(None)
-                    continue
-                live = index.flights.live(self._flight) & index.hours.admitted(hours)
-                candidates = page[ask] = find(index, slot, key, live, ask)
-                if candidates.shares:
-                    candidates.voices = self.ledger.sponsors.voices(slot.id, candidates.shares)
-                self._memo_count += 1
-            if candidates.ranking.standing != standing.number:
-                candidates.ranking = rank(index, candidates, standing, self.ledger.closed)
-            found.append(candidates)
-        return found
-
-    def _forget(self, flight: int) -> None:
-        """Start anew where flights began or ended since, and where too much is remembered."""
-        if flight != self._flight or self._memo_count > self._max_memo or len(self._pages) > self._max_memo:
-            self._pages.clear()
-            self._memo_count = 0
-            self._flight = flight
-
-    def _decision(
-        self,
-        candidates: Candidates,
-        position: int | None,
-        draft: Draft,
-        bid: HeaderBid | None,
-        rng: Random,
-    ) -> Decision:
-        if position is None:
-            return candidates.nothing(draft.why_empty(candidates))
-        if position == BID:
-            slot = candidates.slot
-            assert bid, "a bid won where there was none"
-            return BidFill(slot.slot.name, slot.id, slot.slot.label, bid)
-        fills, edges = drawing_of(self.index, candidates, position)
-        return fills[0] if len(fills) == 1 else fills[self._which(fills, edges, rng)]
-
     def _which(self, fills: Sequence[Fill], edges: Sequence[float], rng: Random) -> int:
         """Which of its creatives a line item shows, by its rotation."""
         choice = fills[0].choice
@@ -177,10 +153,17 @@ class Decider:
         return draw(edges, rng)
 
 
+def _unsold(candidates: Candidates, place: int | None, bid: HeaderBid | None, draft: Draft) -> Decision:
+    """What becomes of a slot that no line item got."""
+    if place != BID:
+        return candidates.nothing(draft.why_empty(candidates))
+    slot = candidates.slot
+    assert bid, "a bid won where there was none"
+    return BidFill(slot.slot.name, slot.id, slot.slot.label, bid)
+
+
 def _best_bid(context: Context, candidates: Candidates) -> HeaderBid | None:
     """The highest header bid for a slot that pays its floor and has a size that the page can show."""
-    if not context.bids:
-        return None
     slot = candidates.slot
     able = [
         bid

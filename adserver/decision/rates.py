@@ -85,10 +85,12 @@ class Rates:
         """What a thousand impressions of each line item in a slot are expected to earn, in currency units."""
         ecpms = self._ecpms.get(slot.id)
         if ecpms is None:
-            ecpms = self._ecpms[slot.id] = self._index.ecpms.copy()
+            ecpms = self._index.ecpms.copy()
             positions = self._index.learning
             if len(positions):
                 ecpms[positions] = self._index.learning_prices * self._learned(slot.id)
+            # Pages are decided while a plan is made in a thread: what is not finished must not be seen.
+            self._ecpms[slot.id] = ecpms
         return ecpms
 
     def _learned(self, slot_id: int) -> Floats:
@@ -156,8 +158,9 @@ class _Rate:
     def _sums(self, creatives: Sequence[int]) -> tuple[float, float]:
         """Events of some creatives, and how many were to be expected where they stood."""
         if self._factors is None:
-            self._factors = self._summed()
-            self._strength = _strength_of(list(self._factors.values()))
+            factors = self._summed()
+            self._strength = _strength_of(list(factors.values()))
+            self._factors = factors
         pairs = [self._factors.get(creative, (0.0, 0.0)) for creative in creatives]
         return sum(events for events, _ in pairs), sum(expected for _, expected in pairs)
 

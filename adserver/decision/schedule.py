@@ -98,6 +98,13 @@ class Schedule:
         share = np.clip(until / np.maximum(left, 1e-9), 0.0, 1.0)
         return np.where(np.isfinite(left) & ~self._paused & (self._end > now), share, 0.0)
 
+    def days_of_week(self) -> Floats:
+        """How many of the next seven days lie within each flight."""
+        now = self._read_at
+        seconds = np.minimum(self._end, now + _WEEK_SECONDS) - np.maximum(self._start, now)
+        days: Floats = np.maximum(seconds, 0.0) / 86_400
+        return days
+
     def _now(self, seconds: float) -> Floats:
         each = np.array([float(calendar.at(seconds)) for calendar in self._calendars])
         return each[self._group] if len(each) else np.zeros(len(self._group))

@@ -79,6 +79,10 @@ class Turns:
                     return Turn(place, voices, owner, position)
         return Turn(place, voices, owner, None)
 
+    def owes(self, place: int) -> bool:
+        """Whether a turn in a place is owed to anybody."""
+        return bool(self._owed.get(place))
+
     def settle(self, turn: Turn, ids: Sequence[int]) -> None:
         """Take note of a turn that was served."""
         turn.voices.point = (turn.voices.point + _GOLDEN) % 1.0

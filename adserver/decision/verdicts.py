@@ -85,7 +85,8 @@ class _Court:
         self._look = look
         self._index = look.index
         self._replay = replay(look)
-        self._draft = Draft(look.index, look.ledger, look.standing, look.tally, to_us(look.now) // 1_000_000)
+        now_s = to_us(look.now) // 1_000_000
+        self._draft = Draft(look.index, look.ledger, look.standing, look.tally, now_s, look.page.blocked)
         self._standing: set[int] = set()
         """Who stands on the page so far."""
         self._set_rules: dict[int, str] = {}

@@ -15,7 +15,7 @@ from adserver.catalog.model import LineItem, Tier
 from adserver.clock import to_us
 from adserver.decision import bitmap
 from adserver.decision.arrays import Flags, Floats, Ints
-from adserver.decision.candidates import find
+from adserver.decision.candidates import find, passing_of
 from adserver.decision.context import Ask, Context
 from adserver.decision.index import Index, IndexedSite, IndexedSlot, PageKey
 from adserver.decision.rates import Rates
@@ -92,12 +92,12 @@ class Week:
             for n, sample in enumerate(samples)
             if sample.context.site in self._index.sites
         )
-        if not moved:
-            return _NOTHING
         sites = self._index.sites
         kinds = [self._kind(sites[samples[n].context.site], samples[n]) for _, n in moved]
         step = -(-sum(len(kind.positions) for kind in kinds) // _MOST_PAIRS)
         moved, kinds = moved[:: max(step, 1)], kinds[:: max(step, 1)]
+        if not any(kind.places for kind in kinds):
+            return _NOTHING
         hours = [self._index.hours.segment(sites[samples[n].context.site].zone, to_us(at)) for at, n in moved]
         return self._joined(kinds, [to_us(at) for at, _ in moved], hours, rates, pages_per_week)
 
@@ -157,8 +157,9 @@ class Week:
         if kind is None:
             asks = [ask for ask in sample.asks if ask.slot in site.slots]
             places = [site.slots[ask.slot] for ask in asks]
+            passing = passing_of(self._index, memo[0], live=-1)
             eligible = [
-                find(self._index, place, memo[0], -1, ask).eligible
+                find(self._index, place, passing, ask).eligible
                 for place, ask in zip(places, asks, strict=True)
             ]
             takers = [bitmap.positions_in(bits & self._asked) for bits in eligible]

@@ -1,0 +1,92 @@
+"""What a decider remembers only saves work: a new one, that remembers nothing, always decides the same page."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from adserver.catalog.model import Catalog
+from adserver.clock import to_ms
+from adserver.decision.context import Ask, Context
+from adserver.decision.page import Decider
+from adserver.decision.steering import Steering
+from adserver.decision.tally import Tally
+from tests import strategies as words
+from tests.decision.asking import asks, busy, contexts, eager
+from tests.decision.deciding import steering_of
+from tests.newsroom import NOW, catalog_of, line_item
+
+PAGES = 40
+
+
+def decided_alike(
+    steering: Steering, context: Context, asked: list[Ask], now: datetime, luck: Random, tally: Tally | None
+) -> None:
+    """Decide and serve a page, and compare it with what a new decider would have made of it."""
+    same = Random(0)
+    same.setstate(luck.getstate())
+    known = steering.decider
+    page = known.decide(context, asked, now, luck, tally)
+    fresh = Decider(known.index, steering.ledger, known.standing, max_memo=100)
+    again = fresh.decide(context, asked, now, same, tally)
+    assert page.decisions == again.decisions
+    assert [place for _, place in page.placed] == [place for _, place in again.placed]
+    assert [(t.place, t.owner, t.winner) for t in page.turns] == [
+        (t.place, t.owner, t.winner) for t in again.turns
+    ]
+    assert (page.blocked, page.stored) == (again.blocked, again.stored)
+    assert luck.getstate() == same.getstate()
+    subjects = known.serve(page, now)
+    if tally is not None:
+        tally.add(subjects, to_ms(now) // 1000)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@given(draws=st.data(), seed=st.integers(0, 1000))
+def test_a_new_decider_decides_the_same_pages(draws: st.DataObject, seed: int) -> None:
+    """A few pages that come again and again, by visitors with and without a tally."""
+    catalog: Catalog = draws.draw(words.catalogs(groups=True, pages=True) | eager() | st.just(busy()))
+    if not catalog.site:
+        return
+    pages = [draws.draw(contexts(catalog)) for _ in range(2)]
+    asked = [(context, draws.draw(asks(catalog, context.site))) for context in pages]
+    rng, luck, now = Random(seed), Random(seed), words.NOW
+    steering = steering_of(catalog, now, seed=seed)
+    tallies: list[Tally | None] = [None, Tally(), Tally()]
+    for _ in range(PAGES):
+        now += timedelta(seconds=rng.choice([0, 1, 7]))
+        if rng.random() < 0.1:
+            steering.tick(now)
+        context, slots = rng.choice(asked)
+        decided_alike(steering, context, slots, now, luck, rng.choice(tallies))
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_pages_with_sponsors_are_remembered(share: float) -> None:
+    """Whoever's turn it is, the rest of the page is decided once, and goes by room as it is now."""
+    flight: dict[str, Any] = {"start": NOW - timedelta(days=1), "end": NOW + timedelta(days=9)}
+    goal: dict[str, Any] = {**flight, "goal": {"impressions": 20}, "price": {"cpm": "9"}}
+    items = [
+        line_item("voice", "sponsorship", "728x90", share=share, labels=["bank"]),
+        line_item("bank", "price", "728x90", price={"cpm": "3"}, labels=["bank"]),
+        line_item("tea", "price", "728x90", "300x250", price={"cpm": "2"}),
+        line_item("goal", "guaranteed", "300x250", **goal),
+    ]
+    steering = steering_of(catalog_of(*items), NOW)
+    luck, now = Random(5), NOW
+    asked = [Ask("top"), Ask("side"), Ask("none")]
+    for _ in range(60):
+        now += timedelta(seconds=1)
+        decided_alike(steering, Context("daily"), asked, now, luck, Tally())
+    (account,) = [account for account in steering.ledger.accounts if account]
+    assert account.room() == 0
