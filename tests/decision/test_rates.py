@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from statistics import fmean
+from sys import getswitchinterval, setswitchinterval
 from typing import Any
 
 import numpy as np
@@ -64,7 +66,7 @@ def test_few_impressions_of_a_creative_say_little_and_many_say_all(clicked: int)
     assert found[0] == pytest.approx(usual, rel=0.15)
     assert min(own, usual) < found[1] < max(own, usual)
     assert abs(found[2] - own) < abs(found[1] - own) < abs(found[0] - own) + 1
-    assert found[2] == pytest.approx(own, rel=0.1, abs=0.3)
+    assert found[2] == pytest.approx(own, rel=0.1, abs=0.5)
 
 
 def test_a_slots_own_rate_is_drawn_towards_what_is_expected() -> None:
@@ -74,6 +76,87 @@ def test_a_slots_own_rate_is_drawn_towards_what_is_expected() -> None:
     assert mean_ecpm(of, [Seen(slot, 999, 100_000, 0, 0, 10_000)]) == pytest.approx(100, rel=0.15)
     elsewhere = [Seen(slot + 1, 999, 100_000, 0, 0, 10_000)]
     assert mean_ecpm(of, elsewhere) == pytest.approx(1000 * EXPECTED, rel=0.15)
+
+
+def test_what_a_creative_proves_in_one_slot_is_believed_in_the_others() -> None:
+    """It is five times as good as its slot. Elsewhere it never stood, where clicks are four times as many."""
+    of = index()
+    slot, creatives = ids(of)
+    side = of.sites["daily"].slots["side"]
+    seen = [
+        Seen(slot, 999, 10**8, 0, 0, 200_000),
+        Seen(side.id, 999, 10**8, 0, 0, 800_000),
+        Seen(slot, creatives["one-a"], 50_000, 0, 0, 500),
+    ]
+    for rows, factor in ((seen[:2], 1.0), (seen, 5.0)):
+        found = fmean(float(rates(of, rows, seed).ecpms(side)[0]) for seed in range(TRIALS))
+        assert found == pytest.approx(8 * factor, rel=0.15)
+
+
+def test_a_snapshot_draws_once_for_all_slots() -> None:
+    """So that a line item is as lucky in one slot as in the next, by what the slots differ."""
+    of = index(clicks("one"), clicks("two"))
+    slot, _ = ids(of)
+    top, side = (of.sites["daily"].slots[name] for name in ("top", "side"))
+    seen = [Seen(slot, 999, 10**6, 0, 0, 2_000), Seen(side.id, 999, 10**6, 0, 0, 8_000)]
+    drawn = []
+    for seed in range(5):
+        snapshot = rates(of, seen, seed)
+        np.testing.assert_allclose(snapshot.ecpms(side) / snapshot.ecpms(top), 4, rtol=0.01)
+        drawn.append(snapshot.ecpms(top).tolist())
+    assert len({value for pair in drawn for value in pair}) == 10
+
+
+def crowd(slot: int, first: int, clicked: Sequence[int]) -> list[Seen]:
+    """Creatives of others, of a thousand impressions each."""
+    return [Seen(slot, first + n, 1_000, 0, 0, count) for n, count in enumerate(clicked)]
+
+
+def test_the_more_alike_creatives_are_the_less_one_is_believed_to_differ() -> None:
+    """It has twice the clicks of the others, who have all the same, or are spread by chance, or by much."""
+    of = index()
+    slot, creatives = ids(of)
+    own = Seen(slot, creatives["one-a"], 400, 0, 0, 8)
+    luck = np.random.default_rng(1)
+    crowds = [
+        luck.poisson(10, 200),
+        luck.poisson(luck.gamma(4, 2.5, 200)),
+        luck.poisson(luck.gamma(1, 10, 200)),
+    ]
+    found = [mean_ecpm(of, [*crowd(slot, 1000, clicked.tolist()), own]) for clicked in crowds]
+    assert 10 < found[0] < found[1] < found[2] < 20
+
+
+def test_a_few_creatives_say_nothing_of_how_alike_all_are() -> None:
+    """Of three that differ by chance alone, or by much, as little is believed as of none."""
+    of = index()
+    slot, creatives = ids(of)
+    own = Seen(slot, creatives["one-a"], 400, 0, 0, 8)
+    few = [mean_ecpm(of, [*crowd(slot, 1000, clicked), own]) for clicked in ([10, 10, 10], [0, 5, 25])]
+    assert few[0] == pytest.approx(few[1], rel=1e-6)
+    many = [mean_ecpm(of, [*crowd(slot, 1000, clicked * 40), own]) for clicked in ([10, 10, 10], [0, 5, 25])]
+    assert many[1] > 1.2 * many[0]
+
+
+def test_pages_that_are_decided_while_a_thread_plans_see_finished_rates() -> None:
+    """Both ask the same snapshot for the first time at once, again and again."""
+    of = index(*(clicks(f"line-{n:03d}") for n in range(200)))
+    slot, creatives = ids(of)
+    seen = [Seen(slot, creative, 1_000, 0, 0, creative % 20) for creative in creatives.values()]
+
+    def ask(snapshot: Rates) -> list[float]:
+        found: list[float] = snapshot.ecpms(of.sites["daily"].slots["top"]).tolist()
+        return found
+
+    before = getswitchinterval()
+    setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            for seed in range(60):
+                found = list(threads.map(ask, [rates(of, seen, seed)] * 4))
+                assert found == [ask(rates(of, seen, seed))] * 4
+    finally:
+        setswitchinterval(before)
 
 
 def test_creatives_of_a_line_item_are_taken_as_one() -> None:
