@@ -1,6 +1,7 @@
 """A catalog and a traffic of pages → minutes of service on virtual time: what each line item got, and bid.
 
-The server's own steering decides, is told of impressions, and ticks once a minute. Time and luck are given.
+The server's own steering decides, is told of impressions, ticks once a minute and plans once an hour. Time
+and luck are given.
 """
 
 from __future__ import annotations
@@ -67,6 +68,9 @@ class Market:
             served.update(self._page(at))
         self.now = begin + MINUTE
         self.steering.tick(self.now)
+        planning = self.steering.planning(self.now)
+        if planning:
+            self.steering.adopt(planning(), self.now)
         return Minute(begin, pages, served, self.bids())
 
     def _page(self, at: datetime) -> list[str]:

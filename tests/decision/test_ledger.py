@@ -56,10 +56,10 @@ class Book:
         self.counted.append(served_at)
         self.told(served_at)
 
-    def told(self, served_at: datetime, count: int = 1) -> None:
-        """Tell the ledger of impressions of fills of an instant."""
+    def told(self, served_at: datetime, count: int = 1, revenue_micros: int = PRICE) -> None:
+        """Tell the ledger of impressions of fills of an instant, and of what each earned."""
         day, minute = local_day(served_at, ZONE), to_us(served_at) // 60_000_000
-        self.ledger.count(self.item_id, "impressions", count, count * PRICE, day=day, minute=minute)
+        self.ledger.count(self.item_id, "impressions", count, count * revenue_micros, day=day, minute=minute)
 
     def out(self, now: datetime) -> list[datetime]:
         """When what is served, not counted and not expired was served."""
@@ -212,6 +212,22 @@ def test_a_goal_of_clicks_has_room_for_the_fills_that_bring_them() -> None:
     minute = to_us(NOW) // 60_000_000
     book.ledger.count(book.item_id, "clicks", 10, 1_000_000, day=0, minute=minute)
     assert book.ledger.room(0) == 0
+
+
+def test_what_is_left_but_pays_no_whole_click_is_as_good_as_spent() -> None:
+    """8.03 at 0.65 a click: twelve clicks, and 23 cents that nobody is ever served for."""
+    book = Book(NOW, price={"cpc": "0.65"}, budget="8.03")
+    book.ledger.learn(Rates(book.index, [], Random(1), expected_ctr=0.02, expected_viewability=0.7))
+    day, minute = local_day(NOW, ZONE), to_us(NOW) // 60_000_000
+    for clicks in range(12):
+        assert book.ledger.room(0) == (12 - clicks) * 50
+        assert book.serve(NOW, 1) == 1
+        book.told(NOW, 1, revenue_micros=0)
+        book.ledger.count(book.item_id, "clicks", 1, 650_000, day=day, minute=minute)
+    assert book.ledger.room(0) == 0
+    for now in (NOW, NOW + timedelta(hours=3), NOW + timedelta(days=2)):
+        book.ledger.tick(now)
+        assert book.serve(now, 9) == 0
 
 
 def test_a_view_releases_nothing_that_its_impression_has_released() -> None:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from adserver.decision.context import Ask, Context
 from adserver.decision.pacing import Memory
-from adserver.decision.pressure import Sample
 from adserver.decision.saved import pack, unpack
 from adserver.decision.steering import Learned
 from adserver.decision.traffic import Level
+from adserver.decision.week import Sample
 from tests.decision.deciding import serve, steering_of
 from tests.newsroom import NOW, catalog_of, line_item
 
@@ -62,7 +62,7 @@ def test_what_was_packed_is_unpacked(
 
 
 def test_a_restart_goes_on_where_it_was() -> None:
-    """Bids, pressure, level and samples of a server that was in service for an hour."""
+    """Bids, haste, level and samples of a server that was in service for an hour."""
     flight = {"start": NOW - timedelta(days=1), "end": NOW + timedelta(days=9)}
     item = line_item(
         "one", "guaranteed", "728x90", price={"cpm": "1"}, goal={"impressions": 10_000}, **flight
@@ -77,7 +77,7 @@ def test_a_restart_goes_on_where_it_was() -> None:
         before.tick(now)
     after = steering_of(catalog, now, unpack(pack(before.remember())))
     assert after.pacing.x.tolist() == before.pacing.x.tolist()
-    assert after.pacing.pressure.tolist() == before.pacing.pressure.tolist()
+    assert after.pacing.haste.tolist() == before.pacing.haste.tolist()
     assert after.pacing.memories() == before.pacing.memories()
     assert after.learned.level.per_hour == before.learned.level.per_hour
     assert after.pacing.x.tolist() != steering_of(catalog, now).pacing.x.tolist()
@@ -122,6 +122,6 @@ def test_nothing_and_another_format_are_nothing() -> None:
     assert facts(unpack(None)) == NOTHING
     empty = {"memories": [], "level": [1.0, 1.0], "samples": []}
     read = [unpack(with_checksum(msgspec.msgpack.encode({"format": n, **empty}))) for n in (1, 2)]
-    assert [learned.level.count for learned in read] == [1, 0]
-    for body in (b"", b"\x91" * 5000, msgspec.msgpack.encode({"format": 1})):
+    assert [learned.level.count for learned in read] == [0, 1]
+    for body in (b"", b"\x91" * 5000, msgspec.msgpack.encode({"format": 2})):
         assert facts(unpack(with_checksum(body))) == NOTHING

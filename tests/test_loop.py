@@ -1,0 +1,76 @@
+"""The loop over a real log: a tick takes over the plan of the week, which was made in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from adserver.decision.context import Ask, Context
+from adserver.decision.steering import Expectations, Learned, Steering
+from adserver.decision.traffic import Level
+from adserver.decision.week import Sample
+from adserver.engines.sqlite_log import SqliteLog
+from adserver.engines.sqlite_progress import SqliteProgress
+from adserver.loop import Loop
+from adserver.measurement.log import EventLog
+from adserver.settings import Settings
+from tests.decision.deciding import index_of
+from tests.engines.logs import new_log
+from tests.newsroom import NOW, catalog_of, line_item
+
+MINUTE, WEEK = timedelta(minutes=1), timedelta(days=7)
+
+
+def booking(name: str, goal: int, start: datetime) -> dict[str, Any]:
+    flight: dict[str, Any] = {"start": start, "end": NOW + WEEK, "price": {"cpm": "3"}}
+    return line_item(name, "guaranteed", "728x90", goal={"impressions": goal}, **flight)
+
+
+#: In the middle of the week a competitor comes, so `one` has to hurry before.
+CATALOG = catalog_of(booking("one", 2500, NOW), booking("two", 3000, NOW + WEEK / 2))
+
+
+def steering_of() -> Steering:
+    """What serves CATALOG, on a site with seven thousand pages a week of which it knows a tenth."""
+    at = [NOW - WEEK + WEEK * (n + 0.5) / 700 for n in range(700)]
+    samples = [Sample(one, Context("daily"), (Ask("top"),)) for one in at]
+    learned = Learned(level=Level(7000 / 168 * 48, 48), samples=samples)
+    return Steering(index_of(CATALOG), learned, Expectations(), NOW, Random(0))
+
+
+async def tick(engine: SqliteLog, path: Path, steering: Steering) -> None:
+    """Begin, and tick a minute later."""
+    now, progress = [NOW], SqliteProgress(path)
+    log = EventLog(engine, max_waiting=10, flush_seconds=1)
+    loop = Loop(Settings(db=path), lambda: now[0], progress, log, steering, [])
+    log.start()
+    try:
+        await loop.begin()
+        now[0] += MINUTE
+        await loop.tick()
+    finally:
+        await log.stop()
+        await progress.close()
+
+
+def test_a_tick_takes_over_a_plan(tmp_path: Path) -> None:
+    """The same as one that is made at once."""
+    steering, other = steering_of(), steering_of()
+    engine = new_log(tmp_path)
+    asyncio.run(tick(engine, tmp_path / "log.db", steering))
+    engine.close()
+    before = other.pacing.x.tolist()
+    other.tick(NOW + MINUTE)
+    planning = other.planning(NOW + MINUTE)
+    assert planning
+    other.adopt(planning(), NOW + MINUTE)
+    assert steering.pacing.x.tolist() == pytest.approx(other.pacing.x.tolist())
+    assert steering.pacing.haste.tolist() == pytest.approx(other.pacing.haste.tolist())
+    assert steering.pacing.x.tolist() != before
+    assert max(steering.pacing.haste.tolist()) > 1.15
+    assert steering.planning(NOW + 2 * MINUTE) is None
