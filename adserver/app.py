@@ -21,7 +21,7 @@ from adserver.decision.steering import Steering
 from adserver.decision.tally import TallyKey
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.engines.migrate import migrate
-from adserver.engines.sqlite_limits import Counted
+from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.engines.sqlite_report import SqliteReport
@@ -33,6 +33,7 @@ from adserver.measurement.report import Reports
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.edge import Edge
 from adserver.serving.explain import explain_route, problem
+from adserver.serving.live import Live
 from adserver.serving.live import build as build_live
 from adserver.serving.parts import Parts
 from adserver.serving.routes import routes as serving_routes
@@ -42,6 +43,7 @@ from dashboards.access import Access
 from dashboards.routes import routes as report_routes
 
 _log = structlog.get_logger()
+_SWITCH_SECONDS = 0.0005
 
 
 class App:
@@ -112,6 +114,8 @@ class App:
             # What was built to start lives as long as the server: the garbage collector need not visit it.
             gc.collect()
             gc.freeze()
+            # Whoever waits for another thread, as while a new catalog is built, does not wait long.
+            sys.setswitchinterval(_SWITCH_SECONDS)
             log.start()
             stack.push_async_callback(log.stop)
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
@@ -174,10 +178,9 @@ class App:
             await asyncio.sleep(self.settings.catalog_poll_seconds)
             try:
                 if await catalog.version() != parts.live.version:
-                    stored = await catalog.load()
-                    live = await asyncio.to_thread(build_live, stored, self.settings)
+                    stored, live, limits = await asyncio.to_thread(_compile, self.settings)
                     assert self._loop, "a catalog is followed before the app was opened"
-                    self._loop.follow(live.index, limits_of(stored))
+                    self._loop.follow(live.index, limits)
                     parts.live, parts.day_of = live, self._loop.day_of
                     self._stored = stored
                     gc.freeze()
@@ -187,6 +190,25 @@ class App:
                 if self._catalog_problem is None:
                     _log.exception("catalog not loaded; the last one goes on serving")
                 self._catalog_problem = f"the catalog cannot be loaded: {error}"
+
+
+def _compile(settings: Settings) -> tuple[Stored, Live, Sequence[Limit]]:
+    """The catalog of now, ready to serve, and its limits. Takes a second for ten thousand line items: run it in a thread."""
+
+    async def load() -> Stored:
+        catalog = await CatalogStore.open(sqlite_url(settings.db))
+        try:
+            return await catalog.load()
+        finally:
+            await catalog.close()
+
+    # A collection would stop all threads to look at hundreds of thousands of objects that are here to stay.
+    gc.disable()
+    try:
+        stored = asyncio.run(load())
+        return stored, build_live(stored, settings), limits_of(stored)
+    finally:
+        gc.enable()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -43,6 +43,10 @@ def _to_utc(value: datetime) -> datetime:
         raise ValueError("is outside the years 1 to 9999 in UTC") from None
 
 
+#: What nearly all URLs are made of, and nothing that does not belong in one.
+_PLAIN_URL = re.compile(r"[A-Za-z0-9/:.?&=_~%#+,;@!$'()*-]*")
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -51,9 +55,13 @@ def _zone(value: str) -> str:
     return value
 
 
+def _foreign_to_urls(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Zs", "Zl", "Zp") or character in '\\"<>`'
+
+
 def _url(value: str) -> str:
     """An absolute http(s) URL, or a path on this server (`/…`), that no browser could read otherwise."""
-    if any(unicodedata.category(c) in ("Cc", "Zs", "Zl", "Zp") or c in '\\"<>`' for c in value):
+    if not _PLAIN_URL.fullmatch(value) and any(map(_foreign_to_urls, value)):
         raise ValueError(f"{value!r} has a character that does not belong in a URL")
     if value.startswith("/") and not value.startswith("//"):
         return value

@@ -37,17 +37,15 @@ class Listed:
             for value in values:
                 found.setdefault(value, []).append(row)
         self.rows = {value: bitmap.positions_array(rows) for value, rows in found.items()}
-        self._row_count = row_count
         flags = np.zeros(row_count, dtype=np.uint8)
         for rows in self.rows.values():
             flags[rows] = 1
         self.anyone = bitmap.of_flags(flags)
         """The rows that list some value."""
         most = max(64, _MOST_BITMAP_BYTES * 8 // max(1, row_count))
-        self._bits = lru_cache(maxsize=most)(self._make)
-
-    def _make(self, value: Value) -> int:
-        return bitmap.of_positions(self.rows[value], self._row_count)
+        # Not a method: that would be a cycle, and an old index is to be gone as soon as nobody uses it.
+        found_rows = self.rows
+        self._bits = lru_cache(maxsize=most)(lambda value: bitmap.of_positions(found_rows[value], row_count))
 
     def any_of(self, values: Iterable[Value]) -> int:
         """The rows that list one of the values."""

@@ -33,7 +33,7 @@ def utc_day(_item: int, bucket: int) -> int:
 
 def local_days(zones: Mapping[int, ZoneInfo]) -> DayOf:
     """Line item → its time zone, as the days that its budget is cut by; UTC for line items not in it."""
-    remembered = {zone: lru_cache(_MOST_REMEMBERED)(partial(_bucket_day, zone)) for zone in zones.values()}
+    remembered = {zone: lru_cache(_MOST_REMEMBERED)(partial(_bucket_day, zone)) for zone in {*zones.values()}}
     day_in = {item: remembered[zone] for item, zone in zones.items()}
 
     def day_of(item: int, bucket: int) -> int:
