@@ -183,7 +183,6 @@ class App:
                     self._loop.follow(live.index, limits)
                     parts.live, parts.day_of = live, self._loop.day_of
                     self._stored = stored
-                    gc.freeze()
                     _log.info("catalog in service", version=stored.version)
                 self._catalog_problem = None
             except Exception as error:
@@ -193,7 +192,7 @@ class App:
 
 
 def _compile(settings: Settings) -> tuple[Stored, Live, Sequence[Limit]]:
-    """The catalog of now, ready to serve, and its limits. Takes a second for ten thousand line items: run it in a thread."""
+    """The catalog of now, ready to serve, and its limits. Takes a second for ten thousand line items."""
 
     async def load() -> Stored:
         catalog = await CatalogStore.open(sqlite_url(settings.db))
@@ -208,6 +207,7 @@ def _compile(settings: Settings) -> tuple[Stored, Live, Sequence[Limit]]:
         stored = asyncio.run(load())
         return stored, build_live(stored, settings), limits_of(stored)
     finally:
+        gc.freeze()
         gc.enable()
 
 

@@ -16,7 +16,7 @@ from adserver.clock import to_ms
 from adserver.decision.context import Ask, BidFill, Context, Fill, HeaderBid
 from adserver.decision.explain import Explanation, SlotExplained, Verdict, explain
 from adserver.decision.look import look
-from adserver.decision.page import Page
+from adserver.decision.memo import Page
 from adserver.decision.steering import Steering
 from adserver.decision.tally import Tally
 from adserver.decision.verdicts import distance

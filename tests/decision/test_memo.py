@@ -1,4 +1,4 @@
-"""What a decider remembers only saves work: a new one, that remembers nothing, always decides the same page."""
+"""What a decider remembers only saves work: a new one, that remembers nothing, decides the same page."""
 
 from __future__ import annotations
 
