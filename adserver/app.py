@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from adserver.clock import Clock, system_clock
 from adserver.decision.saved import unpack
-from adserver.decision.steering import Steering
+from adserver.decision.steering import Prepared, Steering
 from adserver.decision.tally import TallyKey
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.engines.migrate import migrate
@@ -178,9 +178,10 @@ class App:
             await asyncio.sleep(self.settings.catalog_poll_seconds)
             try:
                 if await catalog.version() != parts.live.version:
-                    stored, live, limits = await asyncio.to_thread(_compile, self.settings)
                     assert self._loop, "a catalog is followed before the app was opened"
-                    self._loop.follow(live.index, limits)
+                    made = await asyncio.to_thread(_compile, self.settings, self._loop)
+                    stored, live, prepared, limits = made
+                    self._loop.follow(prepared, limits)
                     parts.live, parts.day_of = live, self._loop.day_of
                     self._stored = stored
                     _log.info("catalog in service", version=stored.version)
@@ -191,7 +192,7 @@ class App:
                 self._catalog_problem = f"the catalog cannot be loaded: {error}"
 
 
-def _compile(settings: Settings) -> tuple[Stored, Live, Sequence[Limit]]:
+def _compile(settings: Settings, steering: Loop) -> tuple[Stored, Live, Prepared, Sequence[Limit]]:
     """The catalog of now, ready to serve, and its limits. Takes a second for ten thousand line items."""
 
     async def load() -> Stored:
@@ -205,7 +206,8 @@ def _compile(settings: Settings) -> tuple[Stored, Live, Sequence[Limit]]:
     gc.disable()
     try:
         stored = asyncio.run(load())
-        return stored, build_live(stored, settings), limits_of(stored)
+        live = build_live(stored, settings)
+        return stored, live, steering.prepare(live.index), limits_of(stored)
     finally:
         gc.freeze()
         gc.enable()

@@ -13,7 +13,7 @@ from adserver.decision.index import Index
 from adserver.decision.ledger import Delivered
 from adserver.decision.rates import Seen
 from adserver.decision.saved import pack
-from adserver.decision.steering import Expectations, Steering
+from adserver.decision.steering import Expectations, Prepared, Steering
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_progress import Progress
 from adserver.measurement.event import Kind
@@ -69,9 +69,13 @@ class Loop:
         self.failed = False
         self._limit(limits)
 
-    def follow(self, index: Index, limits: Sequence[Limit]) -> None:
+    def prepare(self, index: Index) -> Prepared:
+        """All that takes time to take an index into service; may run in a thread."""
+        return self._steering.prepare(index, self._clock())
+
+    def follow(self, prepared: Prepared, limits: Sequence[Limit]) -> None:
         """Take a new catalog version into service, its limits, and the days of its line items."""
-        self._steering.follow(index, self._clock())
+        self._steering.follow(prepared, self._clock())
         self._limit(limits)
 
     def _limit(self, limits: Sequence[Limit]) -> None:

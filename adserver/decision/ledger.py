@@ -22,6 +22,7 @@ from adserver.decision.rates import Rates
 from adserver.decision.sponsors import Turns
 
 _MINUTE_US = 60_000_000
+_UTC = ZoneInfo("UTC")
 
 
 class Delivered(NamedTuple):
@@ -34,6 +35,19 @@ class Delivered(NamedTuple):
     revenue_micros: int = 0
     day: int = 0
     day_revenue_micros: int = 0
+
+
+class Terms(NamedTuple):
+    """The limits of one line item, as `Account` has them."""
+
+    position: int
+    item_id: int
+    unit: str
+    goal: int | None
+    budget: int | None
+    daily_budget: int | None
+    price_micros: int
+    zone: ZoneInfo
 
 
 @dataclass(slots=True)
@@ -50,7 +64,7 @@ class Account:
     """Of one billable event."""
     per_fill: float = 1.0
     """Events of `unit` that a fill is expected to bring."""
-    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    zone: ZoneInfo = _UTC
     counted: int = 0
     spent: int = 0
     day: int = 0
@@ -155,19 +169,20 @@ class Ledger:
         """Line item → how often its creatives had a turn in sequence."""
         self.next_midnight_us = 0
 
-    def bind(self, index: Index) -> None:
-        """Take a new catalog's limits; what was delivered and reserved stays."""
+    def bind(self, index: Index, terms: Sequence[Terms]) -> None:
+        """Take a new catalog's limits, as `terms_of` gives them; what was delivered and reserved stays."""
         self._index = index
         self.sponsors.begin()
         self.accounts: list[Account | None] = [None] * len(index.items)
         self.closed = bytearray(len(index.items))
         """1 for each line item, by position, without room for another fill."""
-        for position, item in enumerate(index.items):
-            if item.goal or item.budget is not None or item.daily_budget is not None:
-                account = self._accounts.setdefault(index.item_ids[position], Account())
-                self.accounts[position] = account
-                _set_limits(account, item, index.units[position], index.zones[position])
-                account.share = self._worker_count
+        for one in terms:
+            account = self._accounts.get(one.item_id)
+            if account is None:
+                account = self._accounts[one.item_id] = Account(share=self._worker_count)
+            self.accounts[one.position] = account
+            account.unit, account.goal, account.price_micros = one.unit, one.goal, one.price_micros
+            account.budget, account.daily_budget, account.zone = one.budget, one.daily_budget, one.zone
         self.next_midnight_us = 0
         self._close()
 
@@ -276,10 +291,17 @@ class Ledger:
         return self.turns.get(self._index.item_ids[position], 0)
 
 
-def _set_limits(account: Account, item: LineItem, unit: str, zone: ZoneInfo) -> None:
-    account.unit = unit
-    account.goal = getattr(item.goal, account.unit) if item.goal else None
-    account.budget, account.daily_budget = item.budget, item.daily_budget
+def terms_of(index: Index) -> list[Terms]:
+    """The limits of all line items that have any; takes some time for many, and touches no ledger."""
+    return [
+        _terms(position, index.item_ids[position], item, index.units[position], index.zones[position])
+        for position, item in enumerate(index.items)
+        if item.goal or item.budget is not None or item.daily_budget is not None
+    ]
+
+
+def _terms(position: int, item_id: int, item: LineItem, unit: str, zone: ZoneInfo) -> Terms:
+    goal = getattr(item.goal, unit) if item.goal else None
     billed = item.price is not None and item.price.model is not PriceModel.FLAT
-    account.price_micros = item.price.per_event_micros if item.price and billed else 0
-    account.zone = zone
+    price_micros = item.price.per_event_micros if item.price and billed else 0
+    return Terms(position, item_id, unit, goal, item.budget, item.daily_budget, price_micros, zone)

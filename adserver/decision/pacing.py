@@ -65,9 +65,7 @@ class Memory:
 class Pacing:
     """Bids and multipliers of all line items of one index, and their change from tick to tick."""
 
-    def __init__(
-        self, index: Index, profiles: Mapping[str, Profile], memories: Mapping[int, Memory], now: datetime
-    ) -> None:
+    def __init__(self, index: Index, profiles: Mapping[str, Profile], now: datetime) -> None:
         self.index = index
         self.rows: Ints = np.array([p for p, i in enumerate(index.items) if _paced(i)], dtype=np.int64)
         """Position of each paced line item."""
@@ -83,7 +81,13 @@ class Pacing:
         self._hasty = np.array([item.pacing == "asap" for item in self.items], dtype=bool)
         self._band = np.array([_AHEAD.get(item.pacing, 1.0) for item in self.items], dtype=float)
         self.unit, self._worth, self._ceiling = _market(index, self.items, self.guaranteed)
-        own = [memories.get(index.item_ids[position], Memory()) for position in self.rows.tolist()]
+        self.recall({})
+        self._day_left = np.full(len(self.rows), np.inf)
+        self._ticked_at = now
+
+    def recall(self, memories: Mapping[int, Memory]) -> None:
+        """Take over what was learned before, by line item id."""
+        own = [memories.get(self.index.item_ids[position], Memory()) for position in self.rows.tolist()]
         first = np.where(self.guaranteed, np.log(_FIRST_BID * self.unit), np.log(_FIRST_MULTIPLIER))
         known = np.array([memory.x for memory in own], dtype=float)
         self.x: Floats = np.where(np.isnan(known), first, known)
@@ -93,10 +97,9 @@ class Pacing:
         self._opportunities = np.array([memory.opportunities for memory in own], dtype=float)
         self._hours = np.array([memory.hours for memory in own], dtype=float)
         self.haste: Floats = np.array([memory.haste for memory in own], dtype=float)
-        self._served = np.zeros(len(own))
+        self._served: Floats | None = None
+        """Fills of each row when it was looked at last."""
         self._usual = self.x.copy()
-        self._day_left = np.full(len(own), np.inf)
-        self._ticked_at = now
 
     def memories(self) -> dict[int, Memory]:
         """What was learned, by line item id."""
@@ -121,7 +124,9 @@ class Pacing:
         eligible = self._opportunities_of(asked, missed)
         accounts = [_account(ledger, position) for position in self.rows.tolist()]
         served = np.array([account.served_count for account in accounts], dtype=float)
-        fills, self._served = np.maximum(served - self._served, 0.0), served
+        # What was served before these rows were paced is no news to them.
+        fills = np.zeros(len(served)) if self._served is None else np.maximum(served - self._served, 0.0)
+        self._served = served
         clock = self.schedule.at(now)
         passed = clock.passed
         if not hours:

@@ -17,7 +17,7 @@ import numpy as np
 from adserver.clock import bucket_of
 from adserver.decision.context import Ask, Context
 from adserver.decision.index import Index
-from adserver.decision.ledger import Ledger
+from adserver.decision.ledger import Ledger, Terms, terms_of
 from adserver.decision.pacing import Memory, Pacing
 from adserver.decision.page import Decider
 from adserver.decision.plan import Planned, plan
@@ -54,6 +54,14 @@ class Learned:
     samples: list[Sample] = field(default_factory=list)
 
 
+class Prepared(NamedTuple):
+    """What steers the line items of one index, before it knows what was learned of them."""
+
+    pacing: Pacing
+    week: Week
+    terms: Sequence[Terms]
+
+
 class Plan(NamedTuple):
     """A plan of the week, and whose it is."""
 
@@ -81,18 +89,24 @@ class Steering:
             reservation_seconds=expectations.reservation_seconds,
             worker_count=expectations.worker_count,
         )
-        self._begin(index, now)
+        self._begin(self.prepare(index, now), now)
 
-    def follow(self, index: Index, now: datetime) -> None:
+    def prepare(self, index: Index, now: datetime) -> Prepared:
+        """All that takes time to take an index into service; changes nothing, and may run in a thread."""
+        profiles = {name: self.learned.profiles.setdefault(name, Profile()) for name in index.sites}
+        pacing = Pacing(index, profiles, now)
+        return Prepared(pacing, Week(index, pacing.rows), terms_of(index))
+
+    def follow(self, prepared: Prepared, now: datetime) -> None:
         """Take a new catalog version into service."""
         self.remember()
-        self._begin(index, now)
+        self._begin(prepared, now)
 
-    def _begin(self, index: Index, now: datetime) -> None:
-        self.ledger.bind(index)
-        profiles = {name: self.learned.profiles.setdefault(name, Profile()) for name in index.sites}
-        self.pacing = Pacing(index, profiles, self.learned.memories, now)
-        self._week = Week(index, self.pacing.rows)
+    def _begin(self, prepared: Prepared, now: datetime) -> None:
+        self.pacing, self._week, terms = prepared
+        index = self.pacing.index
+        self.ledger.bind(index, terms)
+        self.pacing.recall(self.learned.memories)
         self._learn_rates(now)
         self._planned_at = now - _PLAN_EVERY
         self.decider = Decider(index, self.ledger, self._standing(), max_memo=self.expectations.max_memo)

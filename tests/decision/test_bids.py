@@ -123,7 +123,7 @@ def test_a_new_catalog_keeps_what_its_line_items_learned() -> None:
     one, two = bid_of(steering, "one"), bid_of(steering, "two")
     assert one != two
     changed = catalog_of(booking("one", 20_000), booking("two", 70), booking("three"))
-    steering.follow(index_of(changed), NOW + 30 * MINUTE)
+    steering.follow(steering.prepare(index_of(changed), NOW + 30 * MINUTE), NOW + 30 * MINUTE)
     assert (bid_of(steering, "one"), bid_of(steering, "two")) == (one, two)
     assert bid_of(steering, "three") == bid_of(steering_of(changed, NOW), "three")
 

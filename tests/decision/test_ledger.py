@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adserver.clock import local_day, to_us
-from adserver.decision.ledger import Delivered, Ledger
+from adserver.decision.ledger import Delivered, Ledger, terms_of
 from adserver.decision.rates import Rates, Seen
 from tests.decision.deciding import index_of
 from tests.newsroom import NOW, catalog_of, line_item
@@ -34,7 +34,7 @@ class Book:
         self.index = index_of(catalog_of(item))
         self.item_id = self.index.item_ids[0]
         self.ledger = Ledger(reservation_seconds=600, worker_count=workers)
-        self.ledger.bind(self.index)
+        self.ledger.bind(self.index, terms_of(self.index))
         self.ledger.tick(now)
         self.fills: list[list[datetime]] = []
         self.counted: list[datetime] = []
@@ -171,9 +171,10 @@ def test_a_new_catalog_keeps_what_was_delivered_and_what_is_out() -> None:
     book.count(-1)
     more = index_of(catalog_of(line_item("one", "price", "728x90", price={"cpm": "2"}, budget="0.010")))
     assert more.item_ids == book.index.item_ids
-    book.ledger.bind(more)
+    book.ledger.bind(more, terms_of(more))
     assert book.ledger.room(0) == 5 - 4
-    book.ledger.bind(index_of(catalog_of(line_item("one", "price", "728x90", price={"cpm": "2"}))))
+    without = index_of(catalog_of(line_item("one", "price", "728x90", price={"cpm": "2"})))
+    book.ledger.bind(without, terms_of(without))
     assert book.ledger.room(0) == inf
     assert not book.ledger.closed[0]
 

@@ -119,7 +119,7 @@ def test_haste_is_the_plans_and_survives_a_new_catalog() -> None:
     hurry = float(steering.pacing.haste[row_of(steering, "one")])
     assert steering.pacing.haste.tolist() == plan.haste.tolist()
     assert hurry > 1.15
-    steering.follow(index_of(catalog), NOW + HOUR / 2)
+    steering.follow(steering.prepare(index_of(catalog), NOW + HOUR / 2), NOW + HOUR / 2)
     assert float(steering.pacing.haste[row_of(steering, "one")]) == hurry
 
 
@@ -128,7 +128,7 @@ def test_a_plan_for_an_old_catalog_is_nobodys() -> None:
     steering = steering_of(catalog_of(booking("one"), RIVAL), NOW, learned())
     planning = steering.planning(NOW)
     assert planning
-    steering.follow(index_of(catalog_of(booking("one"), booking("two"), RIVAL)), NOW)
+    steering.follow(steering.prepare(index_of(catalog_of(booking("one"), booking("two"), RIVAL)), NOW), NOW)
     before, standing = steering.pacing.x.tolist(), steering.decider.standing
     steering.adopt(planning(), NOW)
     assert steering.pacing.x.tolist() == before
