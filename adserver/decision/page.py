@@ -114,8 +114,11 @@ class Decider:
         if not drawings:
             return page
         decisions = list(page.decisions)
+        earlier: dict[int, int] = {}
         for number, (fills, edges) in drawings:
-            decisions[number] = fills[self._which(fills, edges, rng)]
+            position = fills[0].choice.position
+            decisions[number] = fills[self._which(fills, edges, earlier.get(position, 0), rng)]
+            earlier[position] = earlier.get(position, 0) + 1
         return page._replace(decisions=decisions)
 
     def serve(self, page: Page, now: datetime) -> list[int]:
@@ -139,14 +142,14 @@ class Decider:
                 self.missed[position] = self.missed.get(position, 0) + count
         return subjects
 
-    def _which(self, fills: Sequence[Fill], edges: Sequence[float], rng: Random) -> int:
-        """Which of its creatives a line item shows, by its rotation."""
+    def _which(self, fills: Sequence[Fill], edges: Sequence[float], earlier: int, rng: Random) -> int:
+        """Which of its creatives a line item shows, by its rotation; `earlier` slots of the page are its own."""
         choice = fills[0].choice
         rotation = choice.item.rotation
         if rotation == "even":
             return int(rng.random() * len(fills))
         if rotation == "sequential":
-            return self.ledger.turn(choice.position) % len(fills)
+            return (self.ledger.turn(choice.position) + earlier) % len(fills)
         if rotation == "optimised":
             promises = [self.standing.rates.promise(fill.slot_id, fill.choice) for fill in fills]
             return promises.index(max(promises))
