@@ -143,7 +143,7 @@ class Decider:
         return subjects
 
     def _which(self, fills: Sequence[Fill], edges: Sequence[float], earlier: int, rng: Random) -> int:
-        """Which of its creatives a line item shows, by its rotation; `earlier` slots of the page are its own."""
+        """Which of its creatives a line item shows, that has so many slots of the page before."""
         choice = fills[0].choice
         rotation = choice.item.rotation
         if rotation == "even":
