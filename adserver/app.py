@@ -66,7 +66,7 @@ class App:
         self._clock = clock
         self._pages = pages
         self._rng = rng or Random()
-        self._lifespan = Starlette(lifespan=lambda _: self.running())
+        self._lifespan = Starlette(lifespan=self._opened)
         self._ticking = ticking
         self._edge: Edge | None = None
         self._loop: Loop | None = None
@@ -84,7 +84,12 @@ class App:
         await self._edge(scope, receive, send)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def _opened(self, _: Starlette) -> AsyncIterator[None]:
+        async with self.running():
+            yield
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Parts]:
         """Everything open inside, everything written and closed after."""
         settings = self.settings
         async with AsyncExitStack() as stack:
@@ -122,7 +127,7 @@ class App:
             stack.push_async_callback(_end, follower)
             if self._ticking:
                 stack.push_async_callback(_end, asyncio.get_running_loop().create_task(self._loop.run()))
-            yield
+            yield parts
             self._loop.save()
 
     async def tick(self) -> None:

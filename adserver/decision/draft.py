@@ -103,7 +103,7 @@ class Draft:
         )
 
     def _apart(self, contender: Contender) -> bool:
-        _, subjects, labels, _, _ = contender
+        _, subjects, labels, *_ = contender
         if subjects is not None and (self.tally is None or not self.blocked.isdisjoint(subjects)):
             return True
         return labels is not None and self._labelled(contender)
@@ -128,7 +128,7 @@ class Draft:
 
     def place(self, number: int, contender: Contender) -> None:
         """Give a slot to a line item."""
-        position, subjects, labels, repeat, companions = contender
+        position, subjects, labels, repeat, companions, _ = contender
         self.places[number] = position
         if labels is not None:
             self.labels.update(dict.fromkeys(labels, position))

@@ -5,6 +5,7 @@ Line items are known by their position: sorted by tier, then by what they pay, t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -35,11 +36,8 @@ class Contender(NamedTuple):
     labels: frozenset[str] | None
     repeat: bool
     companions: bool
-
-    @property
-    def plain(self) -> bool:
-        """Whether its place on a page hangs on nothing that changes from one page to the next."""
-        return self.subjects is None and not self.repeat and not self.companions
+    plain: bool
+    """Whether its place on a page hangs on nothing but scores, room, labels and whom caps keep away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +214,8 @@ def _choices(item: LineItem, position: int, ids: Ids) -> Iterator[Choice]:
 def _contenders(owned: Sequence[_Owned], ids: Ids) -> tuple[Caps, tuple[Contender, ...]]:
     caps: dict[int, tuple[tuple[int, int], ...]] = {}
     contenders = []
+    # Of campaigns with caps: what one of its line items uses up, the others on the page lack.
+    size_of = Counter((advertiser.name, campaign.name) for advertiser, campaign, _ in owned)
     for position, (advertiser, campaign, item) in enumerate(owned):
         subjects = []
         for path, given in (
@@ -226,7 +226,11 @@ def _contenders(owned: Sequence[_Owned], ids: Ids) -> tuple[Caps, tuple[Contende
                 caps[ids[path]] = tuple((cap.impressions, cap.seconds) for cap in given)
                 subjects.append(ids[path])
         labels = frozenset(item.labels) or None
-        contenders.append(Contender(position, tuple(subjects) or None, labels, item.repeat, item.companions))
+        alone = not campaign.caps or size_of[advertiser.name, campaign.name] == 1
+        plain = alone and not item.repeat and not item.companions
+        contenders.append(
+            Contender(position, tuple(subjects) or None, labels, item.repeat, item.companions, plain)
+        )
     return caps, tuple(contenders)
 
 

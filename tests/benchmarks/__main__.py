@@ -19,9 +19,11 @@ from rich.table import Table
 
 from adserver.clock import system_clock
 from tests.benchmarks.bench import Figure, Plan, control_of, measure
+from tests.benchmarks.inside import Inside, look_inside
 from tests.benchmarks.load import CONNECTION_COUNT, Load, wrk_path
 
 _OUTPUT = Path("var/bench.json")
+_INSIDE_SIZES = (1_000, 10_000, 100_000)
 #: Columns of the table when it does not go to a terminal.
 _WIDTH = 110
 #: Up to here the measurements of the control count as the same.
@@ -39,7 +41,10 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     with TemporaryDirectory() as folder, console.status("") as status:
         figures = measure(plan, Path(folder), step=status.update)
+        status.update("inside")
+        insides = [look_inside(size, Path(folder)) for size in _INSIDE_SIZES]
     console.print(table_of(figures))
+    console.print(table_inside(insides))
     spread = control_of(figures)[2]
     if spread > _CALM_SPREAD:
         console.print(
@@ -48,7 +53,8 @@ def main() -> None:
             style="yellow",
         )
     _OUTPUT.parent.mkdir(exist_ok=True)
-    _OUTPUT.write_text(json.dumps(record_of(figures, plan), indent=2) + "\n", encoding="utf-8")
+    record = {**record_of(figures, plan), "inside": [asdict(inside) for inside in insides]}
+    _OUTPUT.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     console.print(f"{_machine()}. Written to {_OUTPUT}.", highlight=False)
 
 
@@ -71,6 +77,23 @@ def table_of(figures: Sequence[Figure]) -> Table:
             f"{load.p50_ms:.1f}",
             f"{load.p99_ms:.1f}",
             "" if fill_rate is None else f"{fill_rate:.0%}",
+        )
+    return table
+
+
+def table_inside(insides: Sequence[Inside]) -> Table:
+    """One row per size of catalog."""
+    table = Table(title="A decision of five slots alone; a new catalog while pages are served", box=SIMPLE)
+    for name in ("items", "decide p50 µs", "p99 µs", "first time p50 µs", "rebuilt in s", "longest wait ms"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for inside in insides:
+        table.add_row(
+            f"{inside.item_count:,}",
+            f"{inside.decide_p50_us:.1f}",
+            f"{inside.decide_p99_us:.0f}",
+            f"{inside.first_p50_us:.0f}",
+            f"{inside.rebuild_seconds:.2f}",
+            f"{1000 * inside.longest_wait_seconds:.0f}",
         )
     return table
 

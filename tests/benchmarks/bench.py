@@ -23,7 +23,7 @@ _SPARE = 1.6
 class Plan:
     """What is measured. Events and clicks are measured on the catalog of `event_size` line items."""
 
-    sizes: tuple[int, ...] = (10, 1_000, 10_000)
+    sizes: tuple[int, ...] = (10, 1_000, 10_000, 100_000)
     new_page_sizes: tuple[int, ...] = (1_000,)
     event_size: int = 1_000
     events_per_beacon: tuple[int, ...] = (1, 5)

@@ -28,6 +28,7 @@ HOURS = ["mon-fri 06:00-22:00", "sat-sun", "fri 18:00-02:00", "mon-sun 00:00-24:
 _TIERS = {"sponsorship": 5, "guaranteed": 35, "price": 40, "network": 10, "house": 10}
 _LONG_AGO, _FAR_OFF = datetime(2020, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 _ITEMS_PER_CAMPAIGN = 10
+_CAPPED = 0.1
 
 
 def catalog_file(item_count: int, seed: int = 1) -> str:
@@ -61,6 +62,8 @@ def _line_item(number: int, rng: Random) -> dict[str, Any]:
         item["target"] = {"slot": slots, **_target(rng)}
     else:
         slots = list(SLOTS)
+    if tier in ("guaranteed", "price") and rng.random() < _CAPPED:
+        item["caps"] = [{"impressions": 3, "per": "1d"}]
     sizes = sorted({rng.choice(SLOTS[slot]) for slot in slots})
     item["creative"] = [_creative(f"creative-{number}-{size}", size) for size in sizes]
     return item

@@ -45,7 +45,7 @@ def _fills(rng: Random) -> Iterator[bytes]:
             "values": {"author": f"author-{number % 40}"},
         }
         slots = [{"slot": name, "sizes": SLOTS[name]} for name in rng.sample(list(SLOTS), SLOTS_PER_PAGE)]
-        yield _post("/v1/fill", {"site": SITE, "page": page, "slots": slots}, rng)
+        yield _post("/v1/fill", {"site": SITE, "page": page, "slots": slots, "tally": ""}, rng)
 
 
 def beacons(tokens: Sequence[str], events_per_beacon: int) -> list[bytes]:

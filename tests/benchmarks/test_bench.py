@@ -11,9 +11,10 @@ import pytest
 from rich.console import Console
 
 from adserver.catalog.model import Tier
-from tests.benchmarks.__main__ import record_of, table_of
+from tests.benchmarks.__main__ import record_of, table_inside, table_of
 from tests.benchmarks.bench import Plan, measure
 from tests.benchmarks.catalogs import catalog_file
+from tests.benchmarks.inside import look_inside
 from tests.benchmarks.servers import Cores
 
 PLAN = Plan(
@@ -53,6 +54,16 @@ def test_every_case_is_measured_and_nothing_is_refused(tmp_path: Path) -> None:
     console.print(table_of(figures))
     shown = console.export_text()
     assert all(name in shown for name in NAMES)
+
+
+def test_a_catalog_is_looked_at_from_inside(tmp_path: Path) -> None:
+    inside = look_inside(200, tmp_path, rounds=2)
+    assert 0 < inside.decide_p50_us <= inside.decide_p99_us
+    assert inside.first_p50_us > 0 and inside.longest_wait_seconds >= 0
+    assert 0 < inside.rebuild_seconds < 60
+    console = Console(width=120, file=StringIO(), record=True)
+    console.print(table_inside([inside]))
+    assert "200" in console.export_text()
 
 
 def test_catalogs_are_the_same_each_time_and_hold_every_tier() -> None:
