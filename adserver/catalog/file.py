@@ -24,7 +24,7 @@ from adserver.catalog.model import Catalog
 from adserver.errors import Fault, InvalidInput
 
 #: Largest catalog file that is read, in bytes.
-MAX_BYTES = 50_000_000
+MAX_BYTES = 200_000_000
 #: Lists of tables that are written as `[[…]]` blocks; all else is written within its block's lines.
 _BLOCKS = ("site", "slot", "advertiser", "campaign", "line_item", "creative")
 _LINE_CHARS = 100
