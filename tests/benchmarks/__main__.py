@@ -17,6 +17,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from adserver.app import configure_logs
 from adserver.clock import system_clock
 from tests.benchmarks.bench import Figure, Plan, control_of, measure
 from tests.benchmarks.inside import Inside, look_inside
@@ -39,6 +40,7 @@ def main() -> None:
     if not wrk_path():
         sys.exit("the benchmarks need wrk: apt-get install wrk")
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    configure_logs()
     with TemporaryDirectory() as folder, console.status("") as status:
         figures = measure(plan, Path(folder), step=status.update)
         status.update("inside")
