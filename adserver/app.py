@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from adserver.clock import Clock, system_clock
+from adserver.decision.index import Index
 from adserver.decision.saved import unpack
 from adserver.decision.steering import Prepared, Steering
 from adserver.decision.tally import TallyKey
@@ -186,10 +187,13 @@ class App:
                     assert self._loop, "a catalog is followed before the app was opened"
                     made = await asyncio.to_thread(_compile, self.settings, self._loop)
                     stored, live, prepared, limits = made
+                    old = _pieces(parts.live.index)
                     self._loop.follow(prepared, limits)
                     parts.live, parts.day_of = live, self._loop.day_of
                     self._stored = stored
                     _log.info("catalog in service", version=stored.version)
+                    del made, stored, live, prepared, limits
+                    await asyncio.to_thread(_let_go, old)
                 self._catalog_problem = None
             except Exception as error:
                 if self._catalog_problem is None:
@@ -216,6 +220,17 @@ def _compile(settings: Settings, steering: Loop) -> tuple[Stored, Live, Prepared
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _pieces(index: Index) -> list[object]:
+    """What most of an index is made of."""
+    return [*index.choices, *index.contenders, *index.items]
+
+
+def _let_go(pieces: list[object]) -> None:
+    """Free an old index piece by piece: all at once would stop the loop for as long as that takes."""
+    while pieces:
+        pieces.pop()
 
 
 async def _end(task: asyncio.Task[None]) -> None:
