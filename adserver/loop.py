@@ -102,6 +102,7 @@ class Loop:
         self._steering.learn_profiles(pages_of(counts, sites))
         await self._restate()
         await self._learn()
+        self._steering.learn_rates(self._clock())
 
     async def run(self) -> None:
         """Tick until cancelled. A tick that fails is logged; the standing of before serves on."""

@@ -28,6 +28,8 @@ from adserver.decision.week import WEEK, Sample, Week
 
 _RATES_EVERY = timedelta(minutes=5)
 _PLAN_EVERY = timedelta(hours=1)
+#: A week is not planned from less.
+_LEAST_SAMPLES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,11 @@ class Steering:
         """
         self.ledger.count(item_id, unit, count, revenue_micros, day=day, minute=minute)
 
+    def learn_rates(self, now: datetime) -> None:
+        """Look at `learned.seen` now."""
+        self._learn_rates(now)
+        self.decider.standing = self._standing()
+
     def rates_are_due(self, now: datetime) -> bool:
         """Whether the next tick looks at `learned.seen`."""
         return now - self._rated_at >= _RATES_EVERY
@@ -168,10 +175,10 @@ class Steering:
         """Once an hour what finds a new plan of the week; it changes nothing, and may run in a thread."""
         if now - self._planned_at < _PLAN_EVERY:
             return None
-        self._planned_at = now
         samples = self.learned.samples = [s for s in self.learned.samples if now - s.at <= WEEK]
-        if not samples:
+        if len(samples) < _LEAST_SAMPLES:
             return None
+        self._planned_at = now
         pacing, week, rates = self.pacing, self._week, self._rates
         booked, kept = pacing.booked(self.ledger), tuple(samples)
         pages_per_week = self.learned.level.per_hour * 168

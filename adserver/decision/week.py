@@ -24,6 +24,8 @@ WEEK = timedelta(days=7)
 _EVER_US = 1 << 62
 #: So many pairs of a slot and who could take it are looked at; of more, every so manieth sample is.
 _MOST_PAIRS = 1_500_000
+#: So many kinds of pages are remembered.
+_MOST_KINDS = 5_000
 
 
 class Sample(NamedTuple):
@@ -155,6 +157,8 @@ class Week:
         memo = (self._index.page_key(site, sample.context), sample.asks)
         kind = self._kinds.get(memo)
         if kind is None:
+            if len(self._kinds) >= _MOST_KINDS:
+                self._kinds.clear()
             asks = [ask for ask in sample.asks if ask.slot in site.slots]
             places = [site.slots[ask.slot] for ask in asks]
             passing = passing_of(self._index, memo[0], live=-1)

@@ -12,6 +12,7 @@ from adserver.decision.context import Ask, Context
 from adserver.decision.ledger import Delivered
 from adserver.decision.pacing import Memory
 from adserver.decision.plan import Planned
+from adserver.decision.rates import Seen
 from adserver.decision.steering import Learned, Steering
 from adserver.decision.traffic import Level
 from adserver.decision.week import Sample
@@ -199,3 +200,24 @@ def test_a_goal_asks_for_what_is_left_of_it_in_this_week() -> None:
 def test_a_budget_asks_for_what_may_be_spent_in_this_week(keys: dict[str, Any], money: float) -> None:
     """In currency units times a thousand, as what a thousand impressions pay is counted."""
     assert needs(spender("one", **keys)) == pytest.approx(1000 * money)
+
+
+def test_a_week_is_planned_from_enough_samples_as_soon_as_there_are() -> None:
+    """A new server plans within minutes of its first readers, not an hour later."""
+    few = Learned(level=Level(PAGES / 168 * 48, 48), samples=learned().samples[:49])
+    steering = steering_of(catalog_of(booking("one"), RIVAL), NOW, few)
+    assert steering.planning(NOW + HOUR / 60) is None
+    steering.learned.samples = learned().samples[:60]
+    assert steering.planning(NOW + HOUR / 30) is not None
+    assert steering.planning(NOW + HOUR / 20) is None
+
+
+def test_rates_that_are_known_at_the_start_are_used_at_once() -> None:
+    clicks = line_item("clicks", "price", "728x90", price={"cpc": "1"})
+    steering = steering_of(catalog_of(clicks), NOW)
+    slot = steering.decider.index.sites["daily"].slots["top"]
+    (choice,) = steering.decider.index.choices[0]
+    before = float(steering.decider.standing.scores(slot)[0])
+    steering.learned.seen = [Seen(slot.id, choice.creative_id, 10_000, 0, 0, 500)]
+    steering.learn_rates(NOW)
+    assert float(steering.decider.standing.scores(slot)[0]) > 10 * before
