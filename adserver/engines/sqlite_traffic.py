@@ -41,13 +41,14 @@ _REPLACE = (
     "DELETE FROM again WHERE (fill, kind) IN (SELECT fill, kind FROM withdrawn)",
 )
 #: What follows an impression that was invalid traffic is so for the same reason: rates stay within 100 %.
-_FOLLOW = """
-UPDATE incoming SET validity = shown.validity, revenue_micros = 0 FROM {table} AS shown
-WHERE incoming.validity = 0 AND incoming.kind <> 1
-  AND shown.fill = incoming.fill AND shown.kind = 1 AND shown.validity >= 16
-"""
-_FOLLOWS = tuple(_FOLLOW.format(table=table) for table in ("event", "incoming"))
-_SHOWN = "SELECT 1 FROM {table} AS shown WHERE shown.fill = incoming.fill AND shown.kind = 1"
+_SHOWN = "SELECT shown.validity FROM {table} AS shown WHERE shown.fill = incoming.fill AND shown.kind = 1"
+_FOLLOWS = tuple(
+    f"""
+    UPDATE incoming SET validity = ({shown}), revenue_micros = 0
+    WHERE validity = 0 AND kind <> 1 AND EXISTS ({shown} AND shown.validity >= 16)
+    """  # noqa: S608  (two fixed tables)
+    for shown in (_SHOWN.format(table="event"), _SHOWN.format(table="incoming"))
+)
 _MARK_UNSHOWN = f"""
 UPDATE incoming SET validity = 22, revenue_micros = 0 WHERE validity = 0 AND kind = 4
   AND NOT EXISTS ({_SHOWN.format(table="event")}) AND NOT EXISTS ({_SHOWN.format(table="incoming")})

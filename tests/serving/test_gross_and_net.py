@@ -1,4 +1,4 @@
-"""What pages reported and what rules marked → the same in reports, as gross, net and the difference by rule."""
+"""What pages reported and rules marked → the same in reports, as gross, net and the difference by rule."""
 
 from __future__ import annotations
 
