@@ -38,6 +38,7 @@ from adserver.serving.live import Live
 from adserver.serving.live import build as build_live
 from adserver.serving.parts import Parts
 from adserver.serving.routes import routes as serving_routes
+from adserver.serving.screen import Screen
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
 from dashboards.access import Access
@@ -98,7 +99,7 @@ class App:
             catalog = await CatalogStore.open(url)
             stack.push_async_callback(catalog.close)
             await migrate(url, "events")
-            engine = SqliteLog(settings.db)
+            engine = SqliteLog(settings.db, min_click_delay_ms=settings.min_click_delay_ms)
             stack.callback(engine.close)
             source = SqliteReport(settings.db)
             stack.push_async_callback(source.close)
@@ -159,6 +160,7 @@ class App:
                 self._rng,
             ),
             country_of=country_lookup(settings),
+            screen=Screen(settings),
             rng=self._rng,
             windows=Windows(
                 view_ms=settings.impression_window_seconds * 1000,

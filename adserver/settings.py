@@ -66,6 +66,18 @@ class Settings(BaseSettings):
     #: Longest tally that a browser is given to keep, in characters.
     max_tally_chars: Annotated[int, Field(ge=100, le=4000)] = 1_500
 
+    #: A click sooner after its impression than this is marked as invalid, in milliseconds.
+    min_click_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 200
+    #: Within this time, in seconds, one address may send so many events and clicks; what is more is marked.
+    burst_window_seconds: Positive = 60
+    max_events_per_burst: Positive = 2_000
+    max_clicks_per_burst: Positive = 30
+    #: Addresses that are counted within that time; further ones are not judged by it.
+    max_burst_addresses: Positive = 100_000
+    #: File of data-centre networks that the operator supplies, one CIDR on each line, and its most lines.
+    datacentre_file: Path | None = None
+    max_datacentre_lines: Positive = 1_000_000
+
     #: Header in which a trusted proxy gives the visitor's country (ISO 3166-1 alpha-2), such as CF-IPCountry.
     country_header: str | None = None
     #: MaxMind-format country file that the operator supplies.

@@ -44,11 +44,16 @@ def totals_row(totals: Totals) -> Row:
         **_money("ecpm", totals.ecpm_micros),
         **_money("rpm", totals.rpm_micros),
         **_money("revenue", totals.revenue_micros),
+        "gross_request_count": totals.gross_request_count,
+        "gross_impression_count": totals.gross_impression_count,
+        "gross_click_count": totals.gross_click_count,
     }
 
 
 REVENUE_COLUMNS = ("day", "partial", *totals_row(Totals()))
 SLOT_COLUMNS = ("slot", "archived", *totals_row(Totals()))
+_MARKED_COUNTS = ("request_count", "impression_count", "viewable_count", "click_count")
+MARKED_COLUMNS = ("rule", *_MARKED_COUNTS, "sentence", "source")
 
 
 def revenue_rows(report: Report) -> list[Row]:
@@ -66,8 +71,13 @@ def slot_rows(report: Report) -> list[Row]:
     ]
 
 
+def marked_rows(report: Report) -> list[Row]:
+    """One row for each rule by which something was recorded and does not count."""
+    return [{column: getattr(line, column) for column in MARKED_COLUMNS} for line in report.marked]
+
+
 def as_json(report: Report, rows: list[Row]) -> Row:
-    """What was asked, the rows, their total, and why slots stayed empty."""
+    """What was asked, the rows, their total, why slots stayed empty, and what does not count."""
     choice = report.choice
     return {
         "site": choice.site.name,
@@ -79,6 +89,7 @@ def as_json(report: Report, rows: list[Row]) -> Row:
         "rows": rows,
         "total": totals_row(report.total),
         "unfilled": [{"reason": reason, "request_count": number} for reason, number in report.unfilled],
+        "marked": marked_rows(report),
     }
 
 

@@ -62,12 +62,15 @@ def routes(reports: Reports, settings: Settings) -> list[BaseRoute]:
 
     revenue_csv = _csv("revenue", exports.revenue_rows, exports.REVENUE_COLUMNS)
     slots_csv = _csv("slots", exports.slot_rows, exports.SLOT_COLUMNS)
+    marked_csv = _csv("marked", exports.marked_rows, exports.MARKED_COLUMNS)
     inner = [
         Route("/", _answer(reports, show_page, _refuse_page)),
         Route("/revenue.json", _answer(reports, _json(exports.revenue_rows), _refuse_json)),
         Route("/revenue.csv", _answer(reports, revenue_csv, _refuse_text)),
         Route("/slots.json", _answer(reports, _json(exports.slot_rows), _refuse_json)),
         Route("/slots.csv", _answer(reports, slots_csv, _refuse_text)),
+        Route("/marked.json", _answer(reports, _json(exports.marked_rows), _refuse_json)),
+        Route("/marked.csv", _answer(reports, marked_csv, _refuse_text)),
         Route("/static/{file}", answer_asset),
     ]
     return [Mount("/reports", routes=inner, middleware=[Middleware(Access, settings=settings)])]

@@ -54,6 +54,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def less(number: int) -> str:
+    """What is taken away: 12345 → `−12,345`, 0 → a dash."""
+    return f"−{number:,}" if number else NONE
+
+
 def counted(number: int, noun: str) -> str:
     """1, `click` → `1 click`; 2 → `2 clicks`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

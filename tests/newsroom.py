@@ -20,6 +20,10 @@ from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.settings import Settings
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+#: What a reader sends; the client of the tests names itself as a program does.
+BROWSER = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+)
 
 
 def image(name: str, size: str, **keys: object) -> dict[str, object]:
@@ -74,7 +78,12 @@ def apply_catalog(path: Path, catalog: Catalog) -> Stored:
 
 @contextmanager
 def server(
-    path: Path, catalog: Catalog | None = PAID, *, clock: Clock = system_clock, **settings: Any
+    path: Path,
+    catalog: Catalog | None = PAID,
+    *,
+    clock: Clock = system_clock,
+    address: str = "127.0.0.1",
+    **settings: Any,
 ) -> Iterator[TestClient]:
     """The real application over a real file, in-process. A catalog of None: the one stored.
 
@@ -83,7 +92,8 @@ def server(
     if catalog is not None:
         apply_catalog(path, catalog)
     app = App(Settings(db=path, **settings), clock=clock, rng=Random(1))
-    with TestClient(app, follow_redirects=False) as client:
+    asking: dict[str, Any] = {"headers": {"user-agent": BROWSER}, "client": (address, 50_000)}
+    with TestClient(app, follow_redirects=False, **asking) as client:
         yield client
 
 

@@ -15,7 +15,8 @@ SELECT bucket, slot, creative, sum(kind = 1) AS impression_count, sum(kind = 2) 
   sum(revenue_micros) AS revenue_micros
 FROM {source} WHERE validity = 0 GROUP BY 1, 2, 3
 """
-_MARKED = """
+#: Whatever does not count, by reason; repeats are duplicates (validity 1).
+MARKED = """
 SELECT bucket, slot, creative, kind, validity, sum(event_count) AS event_count FROM (
   SELECT bucket, slot, creative, kind, validity, 1 AS event_count FROM {source} WHERE validity <> 0
   UNION ALL
@@ -56,7 +57,7 @@ INSERT INTO rollup {_ROLLUP.format(source="incoming")}
 ON CONFLICT DO UPDATE SET {_ADDED}, measurable_count = measurable_count + excluded.measurable_count
 """
 _ADD_MARKED = f"""
-INSERT INTO marked_rollup {_MARKED.format(source="incoming")}
+INSERT INTO marked_rollup {MARKED.format(source="incoming")}
 ON CONFLICT DO UPDATE SET event_count = event_count + excluded.event_count
 """
 _ADD_PROGRESS = f"""
@@ -104,7 +105,7 @@ def add_incoming(db: sqlite3.Connection) -> None:
 def rebuild(db: sqlite3.Connection) -> Rebuilt:
     """Compare all sums with the fold of the log and put right what differs, in the caller's transaction."""
     wrong = _restate(db, "rollup", "bucket, slot, creative", _ROLLUP)
-    marked = _restate(db, "marked_rollup", "bucket, slot, creative, kind, validity", _MARKED)
+    marked = _restate(db, "marked_rollup", "bucket, slot, creative, kind, validity", MARKED)
     progress = _restate(db, "progress", "day, item", _PROGRESS)
     progress += _restate(db, "delivered", "item", _DELIVERED.format(progress=_PROGRESS))
     row: tuple[int] = db.execute("SELECT count(*) FROM event").fetchone()

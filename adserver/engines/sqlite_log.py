@@ -20,6 +20,7 @@ import msgspec
 
 from adserver.engines.sqlite_fold import Rebuilt, add_incoming, rebuild
 from adserver.engines.sqlite_limits import Counted, Limit, keep_limits, prepare_limits, replace_limits
+from adserver.engines.sqlite_traffic import mark_clicks, prepare_traffic, withdraw_invalid
 from adserver.errors import StorageFailed
 
 #: One row of the log: fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity.
@@ -39,9 +40,14 @@ CREATE TEMP TABLE incoming (
 #: Rows that one statement takes. Many at once spend a quarter of what JSON costs, and a statement of each
 #: size is compiled once; 512 rows stay within SQLite's 32,766 variables.
 _TAKEN_AT_ONCE = (512, 64, 8, 1)
+#: Within a batch, too, a valid event takes the place of invalid traffic (16 and above) that came before it.
+_BETTER = ", ".join(
+    f"{name} = iif(validity >= 16 AND excluded.validity = 0, excluded.{name}, {name})"
+    for name in ("at_ms", "revenue_micros", "validity")
+)
 _TAKE = {
     count: f"INSERT INTO incoming VALUES {', '.join([_ROW] * count)}"  # noqa: S608  (question marks)
-    " ON CONFLICT DO UPDATE SET repeat_count = repeat_count + 1"
+    f" ON CONFLICT DO UPDATE SET repeat_count = repeat_count + 1, {_BETTER}"
     for count in _TAKEN_AT_ONCE
 }
 #: What is in the log already, with the row that was there first.
@@ -98,14 +104,19 @@ class Committed:
 class SqliteLog:
     """The event log in one SQLite file. Write-ahead log, synced on every commit: what is committed stays."""
 
-    def __init__(self, path: Path, *, busy_seconds: float = 10.0) -> None:
+    def __init__(
+        self, path: Path, *, busy_seconds: float = 10.0, min_click_delay_ms: int | None = None
+    ) -> None:
+        """A click without an impression, or before `min_click_delay_ms` after it, is marked; None: no."""
         self._path = path
+        self._min_click_delay_ms = min_click_delay_ms
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.execute(_INCOMING)
         self._db.execute(_AGAIN)
         prepare_limits(self._db)
+        prepare_traffic(self._db)
 
     def close(self) -> None:
         """Close the file; what was committed is in it."""
@@ -145,10 +156,12 @@ class SqliteLog:
         """
         with self._transaction():
             self._db.executemany(_SAVE, states)
-            return self.add(rows, requests)
+            return self.add(rows, requests, self._min_click_delay_ms)
 
-    def add(self, rows: Sequence[Row], requests: Requests) -> Committed:
-        """`commit`'s work inside a transaction of the caller's."""
+    def add(
+        self, rows: Sequence[Row], requests: Requests, min_click_delay_ms: int | None = None
+    ) -> Committed:
+        """`commit`'s work inside a transaction of the caller's. A history's clicks have no impressions."""
         if requests:
             counts = [(*key, count) for key, count in requests.items()]
             self._db.execute(_ADD_REQUESTS, (msgspec.json.encode(counts).decode(),))
@@ -157,8 +170,11 @@ class SqliteLog:
         self._take(rows)
         self._db.execute("DELETE FROM again")
         if self._db.execute(_FIND_REPEATS).rowcount:
+            withdraw_invalid(self._db)
             for statement in _COUNT_REPEATS:
                 self._db.execute(statement)
+        if min_click_delay_ms is not None:
+            mark_clicks(self._db, min_click_delay_ms)
         counted = keep_limits(self._db)
         add_incoming(self._db)
         return Committed(self._db.execute(_KEEP).rowcount, counted)

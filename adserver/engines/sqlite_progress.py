@@ -13,8 +13,10 @@ _PROGRESS = """
 SELECT item, impression_count, viewable_count, click_count, conversion_count, revenue_micros FROM delivered
 """
 _DAYS = "SELECT item, day, revenue_micros FROM progress WHERE day >= :first_day"
+#: Requests that were invalid traffic have outcomes of their own, and are not learned from.
 _REQUESTS = """
-SELECT bucket, slot, sum(request_count) FROM request_rollup WHERE bucket >= :since_bucket GROUP BY 1, 2
+SELECT bucket, slot, sum(request_count) FROM request_rollup
+WHERE bucket >= :since_bucket AND outcome NOT GLOB 'invalid.*' GROUP BY 1, 2
 """
 _CREATIVES = """
 SELECT slot, creative, sum(impression_count), sum(measurable_count), sum(viewable_count), sum(click_count)
@@ -42,7 +44,7 @@ class DayProgress(NamedTuple):
 
 
 class RequestCount(NamedTuple):
-    """How often a slot was asked for in a quarter hour, whatever the outcome."""
+    """How often a slot was asked for in a quarter hour, but by invalid traffic, whatever came of it."""
 
     bucket: int
     slot: int

@@ -18,15 +18,21 @@ WITH cut(n, lo, hi) AS (
     SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:cuts)
 )
 SELECT n, slot, NULL AS outcome, 0 AS request_count, sum(impression_count), sum(measurable_count),
-       sum(viewable_count), sum(click_count), sum(revenue_micros)
+       sum(viewable_count), sum(click_count), sum(revenue_micros), 0 AS validity
 FROM cut CROSS JOIN rollup ON bucket >= lo AND bucket < hi
 WHERE slot IN (SELECT value FROM json_each(:slots))
 GROUP BY n, slot
 UNION ALL
-SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0
+SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0, 0
 FROM cut CROSS JOIN request_rollup ON bucket >= lo AND bucket < hi
 WHERE slot IN (SELECT value FROM json_each(:slots))
 GROUP BY n, slot, outcome
+UNION ALL
+SELECT n, slot, NULL, 0, sum(event_count * (kind = 1)), sum(event_count * (kind = 2)),
+       sum(event_count * (kind = 3)), sum(event_count * (kind = 4)), 0, validity
+FROM cut CROSS JOIN marked_rollup ON bucket >= lo AND bucket < hi
+WHERE slot IN (SELECT value FROM json_each(:slots))
+GROUP BY n, slot, validity
 """
 
 # Fill ids rise with time, so the end of the log is read, not all of it. A site that is silent while others
@@ -41,7 +47,7 @@ SELECT coalesce(
 
 
 class Sums(NamedTuple):
-    """One range × slot: its valid events (`outcome` None), or how often its requests ended in one outcome.
+    """One range × slot: its events of one validity (0: they count), or its requests with one outcome.
 
     `cut` is the position of the range in what was asked. An outcome is `filled` or the reason of a `NoFill`.
     """
@@ -55,6 +61,7 @@ class Sums(NamedTuple):
     viewable_count: int
     click_count: int
     revenue_micros: int
+    validity: int
 
 
 class SqliteReport(SqliteReader):

@@ -41,6 +41,15 @@ class Validity(IntEnum):
     """Its fill is further ahead of our clock than the setting allows."""
     OVER_GOAL = 4
     """More than the line item's goal, budget or daily budget holds, or of a fill whose impression was."""
+    # From 16 on: invalid traffic, by the rules of `measurement.invalid`. A later valid event takes its place.
+    BOT = 16
+    NO_USER_AGENT = 17
+    DATACENTRE = 18
+    PREFETCH = 19
+    HEAD = 20
+    BURST = 21
+    NO_IMPRESSION = 22
+    TOO_SOON = 23
 
 
 class Event(NamedTuple):
@@ -87,10 +96,20 @@ class Windows:
         return Validity.VALID if age_ms < window else Validity.LATE
 
 
-def event_of(token: FillToken, kind: Kind, at_ms: int, windows: Windows, day_of: DayOf = utc_day) -> Event:
-    """The event that a token proves. Slot, line item, creative and price come from the token alone."""
+def event_of(
+    token: FillToken,
+    kind: Kind,
+    at_ms: int,
+    windows: Windows,
+    day_of: DayOf = utc_day,
+    found: Validity = Validity.VALID,
+) -> Event:
+    """The event that a token proves. Slot, line item, creative and price come from the token alone.
+
+    `found`: what the request that reports it is by the rules of `measurement.invalid`.
+    """
     bucket = bucket_of_ms(token.at_ms)
-    validity = windows.validity(kind, at_ms - token.at_ms)
+    validity = found or windows.validity(kind, at_ms - token.at_ms)
     earns = validity is Validity.VALID and token.model is not None and BILLABLE.get(token.model) is kind
     return Event(
         fill=token.fill,

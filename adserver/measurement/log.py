@@ -23,6 +23,8 @@ from adserver.measurement.event import Event
 
 #: Outcome under which a filled slot is counted; the others are the reasons of decisions.
 FILLED = "filled"
+#: Before the rule's name: outcome of a slot of a page request that is invalid traffic, filled or not.
+INVALID = "invalid."
 
 _log = structlog.get_logger()
 #: Events per transaction: enough to share a disk sync, few enough that none waits long for its neighbours.

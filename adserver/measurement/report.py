@@ -16,7 +16,9 @@ from adserver.clock import Clock, from_ms
 from adserver.engines.catalog_store import Stored
 from adserver.engines.sqlite_report import Sums
 from adserver.errors import Fault, InvalidInput
-from adserver.measurement.log import FILLED
+from adserver.measurement.event import Validity
+from adserver.measurement.invalid import BY_VALIDITY
+from adserver.measurement.log import FILLED, INVALID
 from adserver.measurement.period import DEFAULT_PRESET, PRESETS, Period, parse_span
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Choice",
     "Comparison",
     "DayLine",
+    "MarkedLine",
     "Period",
     "Report",
     "Reports",
@@ -48,7 +51,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What was counted, and its ratios: ratios of sums, in [0, 1]; None where the divisor is 0."""
+    """What was counted, and its ratios: ratios of sums, in [0, 1]; None where the divisor is 0.
+
+    All of it is net, but for what `marked_…` says was recorded and does not count, for whatever reason.
+    """
 
     request_count: int = 0
     fill_count: int = 0
@@ -57,9 +63,27 @@ class Totals:
     viewable_count: int = 0
     click_count: int = 0
     revenue_micros: int = 0
+    marked_request_count: int = 0
+    marked_impression_count: int = 0
+    marked_click_count: int = 0
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    @property
+    def gross_request_count(self) -> int:
+        """Requests, those of invalid traffic too."""
+        return self.request_count + self.marked_request_count
+
+    @property
+    def gross_impression_count(self) -> int:
+        """Impressions that were reported, whether they count or not."""
+        return self.impression_count + self.marked_impression_count
+
+    @property
+    def gross_click_count(self) -> int:
+        """Clicks that passed, whether they count or not."""
+        return self.click_count + self.marked_click_count
 
     @property
     def fill_rate(self) -> float | None:
@@ -129,6 +153,19 @@ class SlotLine:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkedLine:
+    """What was recorded and does not count, for one reason, with the sentence and the source of its rule."""
+
+    rule: str
+    sentence: str
+    source: str
+    request_count: int
+    impression_count: int
+    viewable_count: int
+    click_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The complete days of a period beside as many earlier ones on the same weekdays."""
 
@@ -142,8 +179,8 @@ class Comparison:
 class Report:
     """One site and period: `total` is the sum of `days` and, as well, of `slots`.
 
-    `unfilled` is (reason, request count), the most frequent first. `comparison` is None while no day is
-    complete. `last_event_at` is of the whole site, whatever the period.
+    `unfilled` is (reason, request count), the most frequent first. `marked` adds up to gross less net.
+    `comparison` is None while no day is complete. `last_event_at` is of the whole site, whatever the period.
     """
 
     choice: Choice
@@ -151,6 +188,7 @@ class Report:
     days: tuple[DayLine, ...]
     slots: tuple[SlotLine, ...]
     unfilled: tuple[tuple[str, int], ...]
+    marked: tuple[MarkedLine, ...]
     comparison: Comparison | None
     last_event_at: datetime | None
 
@@ -221,6 +259,7 @@ class Reports:
             days=days,
             slots=_by_slot(now, slots, {slot.name for slot in choice.site.slot}),
             unfilled=_unfilled(now),
+            marked=_marked(now),
             comparison=comparison,
             last_event_at=None if last_event_ms is None else from_ms(last_event_ms),
         )
@@ -232,14 +271,47 @@ class Reports:
 
 
 def _fold(rows: Sequence[Sums]) -> Totals:
+    net = [row for row in rows if not _rule(row)]
+    marked = [row for row in rows if _rule(row)]
     return Totals(
-        request_count=sum(row.request_count for row in rows),
-        fill_count=sum(row.request_count for row in rows if row.outcome == FILLED),
-        impression_count=sum(row.impression_count for row in rows),
-        measurable_count=sum(row.measurable_count for row in rows),
-        viewable_count=sum(row.viewable_count for row in rows),
-        click_count=sum(row.click_count for row in rows),
-        revenue_micros=sum(row.revenue_micros for row in rows),
+        request_count=sum(row.request_count for row in net),
+        fill_count=sum(row.request_count for row in net if row.outcome == FILLED),
+        impression_count=sum(row.impression_count for row in net),
+        measurable_count=sum(row.measurable_count for row in net),
+        viewable_count=sum(row.viewable_count for row in net),
+        click_count=sum(row.click_count for row in net),
+        revenue_micros=sum(row.revenue_micros for row in net),
+        marked_request_count=sum(row.request_count for row in marked),
+        marked_impression_count=sum(row.impression_count for row in marked),
+        marked_click_count=sum(row.click_count for row in marked),
+    )
+
+
+def _rule(row: Sums) -> str:
+    """The name of the rule by which a row does not count; empty where it does."""
+    if row.validity:
+        return Validity(row.validity).name.lower()
+    return row.outcome[len(INVALID) :] if row.outcome and row.outcome.startswith(INVALID) else ""
+
+
+def _marked(rows: Sequence[Sums]) -> tuple[MarkedLine, ...]:
+    """One line for each rule that anything met, in the order of the rules."""
+    groups: dict[str, list[Sums]] = {}
+    for row in rows:
+        if name := _rule(row):
+            groups.setdefault(name, []).append(row)
+    return tuple(
+        MarkedLine(
+            rule.name,
+            rule.sentence,
+            rule.source,
+            request_count=sum(row.request_count for row in found),
+            impression_count=sum(row.impression_count for row in found),
+            viewable_count=sum(row.viewable_count for row in found),
+            click_count=sum(row.click_count for row in found),
+        )
+        for rule in BY_VALIDITY.values()
+        if (found := groups.get(rule.name))
     )
 
 
@@ -267,6 +339,6 @@ def _by_slot(rows: Sequence[Sums], slots: dict[int, str], current: set[str]) -> 
 def _unfilled(rows: Iterable[Sums]) -> tuple[tuple[str, int], ...]:
     counts: Counter[str] = Counter()
     for row in rows:
-        if row.outcome not in (None, FILLED):
+        if row.outcome not in (None, FILLED) and not _rule(row):
             counts[str(row.outcome)] += row.request_count
     return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

@@ -15,8 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from adserver.clock import to_ms
 from adserver.errors import Overloaded, StorageFailed
 from adserver.measurement.event import Event, Kind, event_of
+from adserver.measurement.token import FillToken
 from adserver.serving.fill import answer_errors, answer_fill
 from adserver.serving.parts import Parts
+from adserver.serving.visitor import visitor_of
 from adserver.serving.wire import Unreadable, read_events, read_fill
 
 _log = structlog.get_logger()
@@ -110,12 +112,15 @@ class Edge:
         parts = self.parts
         now_ms = to_ms(parts.clock())
         events: list[Event] = []
-        for ask in read_events(body, parts.settings):
+        asks = read_events(body, parts.settings)
+        found = parts.screen.events(visitor_of(scope), now_ms, len(asks))
+        parts.counts.count_invalid(found)
+        for ask in asks:
             token = parts.key.read(ask.fill)
             if token is None:
                 parts.counts.forged += 1
             else:
-                events.append(event_of(token, _KINDS[ask.type], now_ms, parts.windows, parts.day_of))
+                events.append(event_of(token, _KINDS[ask.type], now_ms, parts.windows, parts.day_of, found))
         if events:
             try:
                 await parts.log.append(events)
@@ -137,18 +142,23 @@ class Edge:
             parts.counts.forged += 1
             await respond(send, 404, _TEXT, b"There is no such click.")
             return
-        if scope["method"] == "GET":
-            parts.counts.clicks += 1
-            try:
-                parts.log.append(
-                    [event_of(token, Kind.CLICK, to_ms(parts.clock()), parts.windows, parts.day_of)]
-                )
-            except Overloaded:
-                pass  # counted as shed by the log
-            except Exception:
-                parts.counts.errors += 1
-                _log.exception("click not recorded")
+        parts.counts.clicks += 1
+        try:
+            self._record_click(scope, token)
+        except Overloaded:
+            pass  # counted as shed by the log
+        except Exception:
+            parts.counts.errors += 1
+            _log.exception("click not recorded")
         await respond(send, 302, [(b"location", url), *_OPEN])
+
+    def _record_click(self, scope: Scope, token: FillToken) -> None:
+        """Queue a click with what it was found to be; nobody waits for it. Raises Overloaded."""
+        parts = self.parts
+        now_ms = to_ms(parts.clock())
+        found = parts.screen.click(visitor_of(scope), now_ms, head=scope["method"] == "HEAD")
+        parts.counts.count_invalid(found)
+        parts.log.append([event_of(token, Kind.CLICK, now_ms, parts.windows, parts.day_of, found)])
 
 
 async def read_body(receive: Receive, bound: int) -> bytes | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from starlette.types import Scope
 
 from adserver.clock import bucket_of_ms, to_ms
-from adserver.decision.context import Ask, BidFill, Context, Fill, NoFill, Reason
+from adserver.decision.context import Ask, BidFill, Context, Decision, Fill, NoFill, Reason
 from adserver.decision.tally import Tally
-from adserver.measurement.log import FILLED
+from adserver.measurement.event import Validity
+from adserver.measurement.log import FILLED, INVALID
 from adserver.money import format_micros
 from adserver.serving.consent import may_store
 from adserver.serving.parts import Parts
-from adserver.serving.visitor import device_of
+from adserver.serving.visitor import Visitor, visitor_of
 from adserver.serving.wire import FillRequest, bids_of
 from adserver.settings import Settings
 
@@ -26,30 +29,40 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     now_ms = to_ms(now)
     bound = parts.settings.max_slots_per_page
     asks, steering = request.slots[:bound], parts.steering
-    context, gpc = _context(parts, request, scope)
+    visitor = visitor_of(scope)
+    found = parts.screen.page(visitor)
+    context = _context(parts, request, scope, visitor)
     # A page that sends no tally cannot keep one, and so counts as one that may not.
-    kept = request.tally if may_store(request.consent, gpc) else None
+    kept = request.tally if may_store(request.consent, visitor.gpc) else None
     tally = None if kept is None else parts.tally_key.read(kept, now_ms // 1000)
     page = steering.decider.decide(context, asks, now, parts.rng, tally)
-    subjects = steering.decider.serve(page, now)
-    steering.note(context, asks, now)
-    bucket = bucket_of_ms(now_ms)
-    count_request, answers = parts.log.count_request, []
-    for decision in page.decisions:
-        if isinstance(decision, Fill):
-            count_request(bucket, decision.slot_id, FILLED)
-            answers.append(_encode_fill(parts, decision, now_ms))
-        elif isinstance(decision, BidFill):
-            count_request(bucket, decision.slot_id, HEADER_BID)
-            answers.append(_encode_bid(decision))
-        else:
-            if decision.slot_id is not None:
-                count_request(bucket, decision.slot_id, decision.reason)
-            answers.append(_encode_no_fill(decision))
+    subjects: list[int] = []
+    if found is Validity.VALID:
+        subjects = steering.decider.serve(page, now)
+        steering.note(context, asks, now)
+    else:
+        # Its events will not count: nothing is reserved for it, and no opportunity was there to learn from.
+        parts.counts.count_invalid(found)
+    _count(parts, page.decisions, bucket_of_ms(now_ms), found)
+    answers = [_encode(parts, decision, now_ms) for decision in page.decisions]
     answers.extend(_encode_no_fill(_unfilled(ask, Reason.TOO_MANY_SLOTS)) for ask in request.slots[bound:])
     return _join(
         parts.live.version, parts.ids.next(now_ms), _tally_text(parts, tally, subjects, now_ms), answers
     )
+
+
+def _count(parts: Parts, decisions: Sequence[Decision], bucket: int, found: Validity) -> None:
+    """Count each slot that is known, by what became of it."""
+    for decision in decisions:
+        if decision.slot_id is None:
+            continue
+        if found:
+            outcome = f"{INVALID}{found.name.lower()}"
+        elif isinstance(decision, Fill):
+            outcome = FILLED
+        else:
+            outcome = HEADER_BID if isinstance(decision, BidFill) else decision.reason
+        parts.log.count_request(bucket, decision.slot_id, outcome)
 
 
 def _tally_text(parts: Parts, tally: Tally | None, subjects: list[int], now_ms: int) -> bytes:
@@ -69,16 +82,10 @@ def answer_errors(parts: Parts, request: FillRequest) -> bytes:
     return _join(parts.live.version, 0, msgspec.json.encode(request.tally or ""), answers)
 
 
-def _context(parts: Parts, request: FillRequest, scope: Scope) -> tuple[Context, bytes]:
-    """The facts of a page request, and what its header says of Global Privacy Control."""
-    headers, client, agent, gpc = scope["headers"], scope.get("client"), b"", b""
-    for name, value in headers:
-        if name == b"user-agent":
-            agent = value
-        elif name == b"sec-gpc":
-            gpc = value
-    country = parts.country_of(headers, client[0] if client else None)
-    return context_of(request, country, device_of(agent), parts.settings), gpc
+def _context(parts: Parts, request: FillRequest, scope: Scope, visitor: Visitor) -> Context:
+    """The facts of a page request."""
+    country = parts.country_of(scope["headers"], visitor.address)
+    return context_of(request, country, visitor.agent.device, parts.settings)
 
 
 def context_of(request: FillRequest, country: str | None, device: str | None, settings: Settings) -> Context:
@@ -95,6 +102,12 @@ def context_of(request: FillRequest, country: str | None, device: str | None, se
         request.theme,
         bids_of(request, settings) if request.bids else (),
     )
+
+
+def _encode(parts: Parts, decision: Decision, now_ms: int) -> bytes:
+    if isinstance(decision, Fill):
+        return _encode_fill(parts, decision, now_ms)
+    return _encode_bid(decision) if isinstance(decision, BidFill) else _encode_no_fill(decision)
 
 
 def _encode_fill(parts: Parts, fill: Fill, now_ms: int) -> bytes:

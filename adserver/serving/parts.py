@@ -8,11 +8,12 @@ from random import Random
 from adserver.clock import Clock
 from adserver.decision.steering import Steering
 from adserver.decision.tally import TallyKey
-from adserver.measurement.event import Windows
+from adserver.measurement.event import Validity, Windows
 from adserver.measurement.log import EventLog
 from adserver.measurement.period import DayOf, utc_day
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.live import Live
+from adserver.serving.screen import Screen
 from adserver.serving.visitor import CountryOf
 from adserver.settings import Settings
 
@@ -26,6 +27,14 @@ class EdgeCounts:
     forged: int = 0
     errors: int = 0
     clicks: int = 0
+    invalid: dict[str, int] = field(default_factory=dict)
+    """Requests of pages, beacons and clicks that are invalid traffic, by rule."""
+
+    def count_invalid(self, found: Validity) -> None:
+        """Take note of what a request was found to be."""
+        if found:
+            name = found.name.lower()
+            self.invalid[name] = self.invalid.get(name, 0) + 1
 
 
 @dataclass(slots=True)
@@ -41,6 +50,7 @@ class Parts:
     live: Live
     steering: Steering
     country_of: CountryOf
+    screen: Screen
     rng: Random
     windows: Windows
     day_of: DayOf = utc_day

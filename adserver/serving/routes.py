@@ -60,13 +60,21 @@ class _Figures(Collector):
         self._parts = parts
 
     def collect(self) -> Iterator[Metric]:
-        edge, log = self._parts.counts, self._parts.log
+        edge, log, unjudged = self._parts.counts, self._parts.log, self._parts.screen.unjudged_count
         decisions = CounterMetricFamily(
             "adserver_decisions", "Slots decided, by outcome: filled, or why not.", labels=["outcome"]
         )
         for outcome, count in log.counts.decisions.items():
             decisions.add_metric([outcome], count)
         yield decisions
+        invalid = CounterMetricFamily(
+            "adserver_invalid_requests",
+            "Pages, beacons and clicks that are invalid traffic.",
+            labels=["rule"],
+        )
+        for rule, count in edge.invalid.items():
+            invalid.add_metric([rule], count)
+        yield invalid
         for name, text, count in (
             ("page_requests", "Page requests that could be read.", edge.page_requests),
             ("unreadable", "Bodies answered with 400.", edge.unreadable),
@@ -76,6 +84,7 @@ class _Figures(Collector):
             ("events_committed", "Events on disk.", log.counts.committed),
             ("commits", "Transactions of the event log.", log.counts.commits),
             ("failed_commits", "Transactions that failed and are tried again.", log.counts.failed_commits),
+            ("bursts_unjudged", "Requests of more addresses than bursts are counted of.", unjudged),
             ("events_shed", "Events refused because too many waited.", log.counts.shed),
         ):
             yield CounterMetricFamily(f"adserver_{name}", text, value=count)

@@ -1,4 +1,4 @@
-"""Request headers and address → what is known about the visitor: device class and country, nothing else."""
+"""Request headers and address → what is known of the visitor: device, country, bot, prefetch, no more."""
 
 from __future__ import annotations
 
@@ -6,33 +6,52 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import maxminddb
+from starlette.types import Scope
 
 from adserver.catalog.targeting import COUNTRIES
 from adserver.errors import AdserverError
+from adserver.serving.agents import Agent, agent_of
 from adserver.settings import Settings
 
 #: (raw headers, address of the client) → ISO 3166-1 alpha-2 code, or None when it is not known.
 CountryOf = Callable[[Iterable[tuple[bytes, bytes]], str | None], str | None]
-_LONGEST_AGENT = 500
+_PURPOSES = frozenset((b"sec-purpose", b"purpose", b"x-purpose", b"x-moz"))
+_TELLING = _PURPOSES | {b"user-agent", b"sec-gpc"}
+_AHEAD = (b"prefetch", b"prerender", b"preview")
 
 
-@lru_cache(maxsize=10_000)
-def device_of(agent: bytes) -> str | None:
-    """User agent → "desktop", "mobile" or "tablet"; None when it does not say.
+class Visitor(NamedTuple):
+    """What a request's headers tell of who sent it.
 
-    The marks are those that MDN names ("Browser detection using the user agent"): `Mobi` for phones; Android
-    without it, and iPads, for tablets.
+    `told`: there is a user agent. `prefetch`: nobody looks at the page yet (Fetch Standard, `Sec-Purpose`;
+    the other headers are older browsers'). `gpc`: the value of `Sec-GPC`.
     """
-    agent = agent[:_LONGEST_AGENT]
-    if b"iPad" in agent or b"Tablet" in agent or (b"Android" in agent and b"Mobi" not in agent):
-        return "tablet"
-    if b"Mobi" in agent or b"iPhone" in agent:
-        return "mobile"
-    if any(mark in agent for mark in (b"Windows NT", b"Macintosh", b"X11", b"CrOS", b"Linux x86_64")):
-        return "desktop"
-    return None
+
+    agent: Agent
+    told: bool
+    prefetch: bool
+    gpc: bytes
+    address: str | None
+
+
+def visitor_of(scope: Scope) -> Visitor:
+    """Read a request's headers, once for all that is asked about them."""
+    agent, gpc, prefetch = b"", b"", False
+    for name, value in scope["headers"]:
+        if name not in _TELLING:
+            continue
+        if name == b"user-agent":
+            agent = value
+        elif name == b"sec-gpc":
+            gpc = value
+        else:
+            purpose = value.lower()
+            prefetch = prefetch or any(word in purpose for word in _AHEAD)
+    client = scope.get("client")
+    return Visitor(agent_of(agent), bool(agent.strip()), prefetch, gpc, client[0] if client else None)
 
 
 def country_lookup(settings: Settings) -> CountryOf:

@@ -18,6 +18,7 @@ from adserver.app import App
 from adserver.catalog.model import Catalog
 from adserver.settings import Settings
 from tests.browser.servers import PageHost, RealAds, ScriptedAds, apply_catalog, serve
+from tests.newsroom import BROWSER
 
 FLAGS = [
     "--no-sandbox",
@@ -125,7 +126,9 @@ def visit_of(browser: Browser) -> Iterator[Callable[..., Visit]]:
     contexts: list[BrowserContext] = []
 
     def begin(width: int = 1280, height: int = 800, **options: Any) -> Visit:
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, user_agent=BROWSER, **options
+        )
         contexts.append(context)
         context.add_init_script(_WITNESS)
         visit = Visit(context.new_page())

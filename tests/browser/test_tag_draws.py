@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from adserver.measurement.event import Kind
+from adserver.settings import Settings
 from tests.browser.article import (
     END,
     FRAME,
@@ -57,11 +58,17 @@ def test_the_same_slot_twice_gets_two_fills(visit: Visit, page_host: Host, real_
     assert sorted(alts) == ["First", "Second"]
 
 
+def await_reader(visit: Visit, ads: RealAds) -> None:
+    """Until the impression is in the log, and as long as a reader takes to aim."""
+    visit.until(lambda: ads.logged(Kind.IMPRESSION) == 1, "the impression is in the log")
+    visit.page.wait_for_timeout(Settings().min_click_delay_ms)
+
+
 def test_an_html_creative_is_shut_in_its_frame_and_its_click_arrives(
     visit: Visit, page_host: Host, real_ads: RealAds
 ) -> None:
     visit.open(put(page_host, real_ads, FRAME))
-    await_impressions(visit, 1)
+    await_reader(visit, real_ads)
     frame = visit.page.locator("iframe")
     assert frame.get_attribute("sandbox") == "allow-scripts allow-popups allow-popups-to-escape-sandbox"
     inside = visit.page.frame_locator("iframe")
@@ -77,7 +84,7 @@ def test_a_click_lands_on_the_advertisers_page_and_is_logged(
     visit: Visit, page_host: Host, real_ads: RealAds
 ) -> None:
     visit.open(put(page_host, real_ads, TOP))
-    await_impressions(visit, 1)
+    await_reader(visit, real_ads)
     with visit.page.expect_popup() as popup:
         visit.page.locator("[data-ad-slot=top] img").click()
     popup.value.wait_for_url(f"{page_host[0]}/advertiser?from=top")

@@ -28,7 +28,7 @@ def report_named(*names: str, domain: str = "daily.example", reason: str = "no_e
     choice = Choice(typed, Period(known.zone, date(2026, 11, 1), date(2026, 11, 2)), None, NOW)
     slots = tuple(SlotLine(name, TOTALS, archived=False) for name in names)
     days = (DayLine(choice.period.first, TOTALS, partial=False), DayLine(choice.period.last, Totals(), False))
-    return Report(choice, TOTALS, days, slots, ((reason, 100),), None, NOW)
+    return Report(choice, TOTALS, days, slots, ((reason, 100),), (), None, NOW)
 
 
 class Tags(HTMLParser):
@@ -67,6 +67,9 @@ def test_rows_are_exact() -> None:
         "rpm": "1.234567",
         "revenue_micros": 1_234_567,
         "revenue": "1.234567",
+        "gross_request_count": 1000,
+        "gross_impression_count": 800,
+        "gross_click_count": 3,
     }
 
 
@@ -74,8 +77,10 @@ def test_csv_has_amounts_as_text_with_their_currency() -> None:
     text = exports.as_csv(exports.slot_rows(report_named(BENIGN)), exports.SLOT_COLUMNS, "USD")
     assert text == (
         "slot,archived,request_count,fill_count,fill_rate,impression_count,measurable_count,viewable_count,"
-        "viewability,click_count,ctr,ecpm,rpm,revenue,currency\r\n"
-        "article-top,false,1000,900,0.900000,800,700,350,0.500000,3,0.003750,1.543209,1.234567,1.234567,USD\r\n"
+        "viewability,click_count,ctr,ecpm,rpm,revenue,"
+        "gross_request_count,gross_impression_count,gross_click_count,currency\r\n"
+        "article-top,false,1000,900,0.900000,800,700,350,0.500000,3,0.003750,1.543209,1.234567,1.234567,"
+        "1000,800,3,USD\r\n"
     )
 
 
@@ -84,7 +89,7 @@ def test_a_ratio_without_a_divisor_is_empty_in_csv_and_null_in_json() -> None:
     assert rows[0]["ctr"] is None
     assert (
         exports.as_csv(rows, exports.SLOT_COLUMNS, "USD").splitlines()[1]
-        == "x,true,0,0,,0,0,0,,0,,,,0.00,USD"
+        == "x,true,0,0,,0,0,0,,0,,,,0.00,0,0,0,USD"
     )
 
 

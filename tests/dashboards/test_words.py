@@ -77,7 +77,7 @@ def report(earlier: Totals | None, preset: str | None = "7d", **given: Any) -> R
     over = Period(zone, date(2026, 11, 18), date(2026, 11, 23))
     total = Totals(2000, 1500, 1234, 1000, 600, 8, 10_000_000)
     comparison = Comparison(over, over.compared_with(), total, earlier) if earlier is not None else None
-    return Report(Choice(SITE, period, preset, NOW), total, (), (), (), comparison, None)
+    return Report(Choice(SITE, period, preset, NOW), total, (), (), (), (), comparison, None)
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,12 @@ import pytest
 
 from adserver.catalog.model import Catalog
 from adserver.clock import system_clock
-from tests.newsroom import apply_catalog, catalog_of, line_item, rows
+from tests.newsroom import BROWSER, apply_catalog, catalog_of, line_item, rows
 from tests.processes import Server, adserver
 
 RUNS = int(os.environ.get("ADSERVER_FAULT_RUNS", "2"))
+#: Known as no bot; the clients act faster than any reader.
+HEADERS = {"user-agent": BROWSER}
 CLIENTS = 12
 GOAL, PRICE, CLICK_PRICE = 300, 4500, 250_000
 #: A budget of 200 impressions and a half, a daily one of 150, and one of 20 clicks.
@@ -69,14 +71,18 @@ class Readers:
                 if self.acknowledged_count >= end and server.running.poll() is None:
                     server.kill()
 
-        async with httpx2.AsyncClient(limits=httpx2.Limits(max_connections=CLIENTS)) as client:
+        async with httpx2.AsyncClient(
+            limits=httpx2.Limits(max_connections=CLIENTS), headers=HEADERS
+        ) as client:
             await asyncio.gather(*(reader(client) for _ in range(CLIENTS)))
 
     async def to_the_end(self, server: Server) -> None:
         """Report half of what was kept, read until no slot is filled any more, and report the other half."""
         half = len(self.kept) // 2
         early, late, self.kept = self.kept[:half], self.kept[half:], []
-        async with httpx2.AsyncClient(limits=httpx2.Limits(max_connections=CLIENTS)) as client:
+        async with httpx2.AsyncClient(
+            limits=httpx2.Limits(max_connections=CLIENTS), headers=HEADERS
+        ) as client:
             await self._report(client, server, early)
 
             async def reader() -> None:
@@ -121,10 +127,12 @@ def test_limits_are_met_exactly_by_a_server_that_is_killed(tmp_path: Path, run: 
     ids = apply_catalog(db, limited()).ids
     readers = Readers(rng)
     for _ in range(2):
-        asyncio.run(readers.until_killed(Server(db), rng.randrange(100, 250)))
+        asyncio.run(
+            readers.until_killed(Server(db, ADSERVER_MIN_CLICK_DELAY_MS="0"), rng.randrange(100, 250))
+        )
     counted = dict(rows(db, "SELECT item, impression_count FROM delivered"))
     assert 0 < counted[ids["line_item", "goal"]] < GOAL, "the kills come before the goal"
-    last = Server(db)
+    last = Server(db, ADSERVER_MIN_CLICK_DELAY_MS="0")
     try:
         asyncio.run(readers.to_the_end(last))
     finally:

@@ -123,15 +123,17 @@ def test_a_forged_token_is_not_counted_and_does_not_spoil_the_others(tmp_path: P
 
 
 def test_a_click_lands_on_the_stored_url_and_is_recorded(tmp_path: Path) -> None:
-    with server(tmp_path / "a.db") as client:
+    with server(tmp_path / "a.db", min_click_delay_ms=0) as client:
         _, side = fill(client)
+        report(client, (side["fill"], "impression"))
         for query in ("", "?url=https://evil.example/", "?next=//evil.example"):
             answer = client.get(side["creative"]["click"] + query)
             assert answer.status_code == 302
             assert answer.headers["location"] == "https://advertiser.example/per-click-300x250"
         assert client.head(side["creative"]["click"]).status_code == 302
     assert rows(tmp_path / "a.db", "SELECT kind, revenue_micros, repeat_count FROM event") == [
-        (4, 250_000, 2)
+        (1, 0, 0),
+        (4, 250_000, 3),
     ]
 
 
@@ -247,19 +249,20 @@ def test_country_and_device_come_from_the_request(tmp_path: Path) -> None:
 
 def test_the_whole_spine_agrees(tmp_path: Path) -> None:
     """What pages were answered, what they reported, and what the publisher reads are the same numbers."""
-    with server(tmp_path / "a.db", PAID) as client:
+    with server(tmp_path / "a.db", PAID, min_click_delay_ms=0) as client:
         for n in range(20):
             top, side = fill(client)
             report(client, (top["fill"], "impression"), (top["fill"], "measurable"))
             if n % 2:
                 report(client, (top["fill"], "viewable"))
             if n % 5 == 0:
+                report(client, (side["fill"], "impression"))
                 client.get(side["creative"]["click"])
         client.get("/readyz")
     with server(tmp_path / "a.db", PAID) as client:
         local = {"host": "127.0.0.1"}
         total = client.get("/reports/slots.json", headers=local).json()["total"]
         assert (total["request_count"], total["fill_count"]) == (40, 40)
-        assert (total["impression_count"], total["measurable_count"], total["viewable_count"]) == (20, 20, 10)
+        assert (total["impression_count"], total["measurable_count"], total["viewable_count"]) == (24, 20, 10)
         assert total["click_count"] == 4
         assert total["revenue_micros"] == 20 * 4500 + 4 * 250_000

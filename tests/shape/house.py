@@ -45,6 +45,8 @@ _DOORS = ("adserver.serving", "adserver.console", "adserver.api", "dashboards")
 HOMES: dict[str, tuple[str, ...]] = {
     "aiosqlite": ("adserver.engines",),
     "alembic": ("adserver.engines",),
+    "crawleruseragents": ("adserver.serving.agents",),
+    "is_bot": ("adserver.serving.agents",),
     "jinja2": ("dashboards", "adserver.demo"),
     "maxminddb": ("adserver.serving",),
     "msgspec": (
