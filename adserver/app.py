@@ -20,6 +20,7 @@ from adserver.decision.saved import unpack
 from adserver.decision.steering import Prepared, Steering
 from adserver.decision.tally import TallyKey
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_log import SqliteLog
@@ -94,6 +95,7 @@ class App:
         settings = self.settings
         async with AsyncExitStack() as stack:
             url = sqlite_url(settings.db)
+            stack.enter_context(in_use(settings.db))
             catalog = await CatalogStore.open(url)
             stack.push_async_callback(catalog.close)
             await migrate(url, "events")

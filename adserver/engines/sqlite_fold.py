@@ -7,6 +7,8 @@ folds the log. Both therefore count alike.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 _ROLLUP = """
@@ -103,20 +105,46 @@ def add_incoming(db: sqlite3.Connection) -> None:
 
 def rebuild(db: sqlite3.Connection) -> Rebuilt:
     """Compare all sums with the fold of the log and put right what differs, in the caller's transaction."""
-    wrong = _restate(db, "rollup", "bucket, slot, creative", _ROLLUP)
-    marked = _restate(db, "marked_rollup", "bucket, slot, creative, kind, validity", _MARKED)
-    progress = _restate(db, "progress", "day, item", _PROGRESS)
-    progress += _restate(db, "delivered", "item", _DELIVERED.format(progress=_PROGRESS))
+    return _compare(db, _restate)
+
+
+def compare(db: sqlite3.Connection) -> Rebuilt:
+    """The same without putting anything right; the database may be one that cannot be written."""
+    return _compare(db, _count_wrong)
+
+
+def _compare(db: sqlite3.Connection, check: Callable[[sqlite3.Connection, str, str, str], int]) -> Rebuilt:
+    wrong = check(db, "rollup", "bucket, slot, creative", _ROLLUP)
+    marked = check(db, "marked_rollup", "bucket, slot, creative, kind, validity", _MARKED)
+    progress = check(db, "progress", "day, item", _PROGRESS)
+    progress += check(db, "delivered", "item", _DELIVERED.format(progress=_PROGRESS))
     row: tuple[int] = db.execute("SELECT count(*) FROM event").fetchone()
     return Rebuilt(row[0], wrong, marked, progress)
 
 
 def _restate(db: sqlite3.Connection, table: str, key: str, fold: str) -> int:
     """Make a table of sums equal to its fold; how many rows were missing, surplus or different."""
+    with _folded(db, fold):
+        wrong = _different(db, table, key)
+        if wrong:
+            db.execute(f"DELETE FROM {table}")  # noqa: S608
+            db.execute(f"INSERT INTO {table} SELECT * FROM fold")  # noqa: S608
+    return wrong
+
+
+def _count_wrong(db: sqlite3.Connection, table: str, key: str, fold: str) -> int:
+    """How many rows of a table of sums are missing, surplus or different."""
+    with _folded(db, fold):
+        return _different(db, table, key)
+
+
+@contextmanager
+def _folded(db: sqlite3.Connection, fold: str) -> Iterator[None]:
     db.execute(f"CREATE TEMP TABLE fold AS {fold.format(source='event')}")
-    wrong: tuple[int] = db.execute(_DIFFERENT.format(table=table, key=key)).fetchone()
-    if wrong[0]:
-        db.execute(f"DELETE FROM {table}")  # noqa: S608
-        db.execute(f"INSERT INTO {table} SELECT * FROM fold")  # noqa: S608
+    yield
     db.execute("DROP TABLE fold")
-    return wrong[0]
+
+
+def _different(db: sqlite3.Connection, table: str, key: str) -> int:
+    row: tuple[int] = db.execute(_DIFFERENT.format(table=table, key=key)).fetchone()
+    return row[0]
