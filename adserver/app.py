@@ -31,6 +31,7 @@ from adserver.measurement.event import Windows
 from adserver.measurement.limits import limits_of
 from adserver.measurement.log import EventLog
 from adserver.measurement.report import Reports
+from adserver.measurement.retention import retiring
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.edge import Edge
 from adserver.serving.explain import explain_route, problem
@@ -128,7 +129,8 @@ class App:
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
             stack.push_async_callback(_end, follower)
             if self._ticking:
-                stack.push_async_callback(_end, asyncio.get_running_loop().create_task(self._loop.run()))
+                for task in (self._loop.run(), retiring(settings, self._clock)):
+                    stack.push_async_callback(_end, asyncio.get_running_loop().create_task(task))
             yield parts
             self._loop.save()
 

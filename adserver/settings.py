@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adserver.errors import Fault, InvalidInput
@@ -66,6 +66,13 @@ class Settings(BaseSettings):
     #: Longest tally that a browser is given to keep, in characters.
     max_tally_chars: Annotated[int, Field(ge=100, le=4000)] = 1_500
 
+    #: Raw events are kept so many days after theirs (UTC), then written to Parquet and removed; 0: for ever.
+    keep_events_days: Annotated[int, Field(ge=0, le=36_500, validate_default=True)] = 400
+    #: Folder of those files; not given: `archive` beside the database.
+    archive_dir: Path | None = None
+    #: How often a running server does so, in seconds.
+    retain_seconds: Positive = 86_400
+
     #: Header in which a trusted proxy gives the visitor's country (ISO 3166-1 alpha-2), such as CF-IPCountry.
     country_header: str | None = None
     #: MaxMind-format country file that the operator supplies.
@@ -74,6 +81,20 @@ class Settings(BaseSettings):
     trusted_proxies: str = "127.0.0.1"
     #: Password for /reports; without one they are answered on the loopback address only.
     reports_password: SecretStr | None = None
+
+    @field_validator("keep_events_days")
+    @classmethod
+    def _kept_until_late(cls, days: int, info: ValidationInfo) -> int:
+        """Once its row is removed a repeated event is not known again, so it must be late by then."""
+        windows = ("impression_window_seconds", "click_window_seconds")
+        if days and all(name in info.data for name in (*windows, "clock_skew_seconds")):
+            longest = max(info.data[name] for name in windows) + info.data["clock_skew_seconds"]
+            if days * 86_400 < longest:
+                least = -(-longest // 86_400)
+                raise ValueError(
+                    f"{days} days are fewer than events may take to count: {least}, or 0 for ever"
+                )
+        return days
 
 
 def load_settings(**given: Any) -> Settings:

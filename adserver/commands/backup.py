@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from adserver.clock import system_clock
+from adserver.clock import EPOCH, system_clock
 from adserver.engines.sqlite_backup import back_up, restore
 from adserver.engines.sqlite_contents import Contents
 from adserver.settings import load_settings
@@ -51,4 +52,7 @@ def described(contents: Contents) -> str:
     sums = "rollups of an earlier version, not checked"
     if contents.rebuilt is not None:
         sums = "rollups equal to them"
+        if contents.rebuilt.kept_from_day is not None:
+            # Late repeats of removed events may be of days before.
+            sums += f" from {EPOCH.date() + timedelta(days=contents.rebuilt.kept_from_day)} on"
     return f"catalog {contents.catalog_version}, {events}, {sums}, {contents.byte_count} bytes"

@@ -11,6 +11,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from adserver.clock import BUCKETS_PER_DAY
+
+#: The counter that says from which UTC day on the log holds all events, in days since 1970.
+KEPT_FROM_DAY = "kept_from_day"
 _ROLLUP = """
 SELECT bucket, slot, creative, sum(kind = 1) AS impression_count, sum(kind = 2) AS measurable_count,
   sum(kind = 3) AS viewable_count, sum(kind = 4) AS click_count, sum(kind = 5) AS conversion_count,
@@ -83,6 +87,9 @@ class Rebuilt:
     wrong_rollup_count: int
     wrong_marked_count: int
     wrong_progress_count: int
+    #: Events of earlier UTC days, in days since 1970, were removed: of those nothing was compared, but what
+    #: line items delivered in all with what they delivered by day. None: no event ever was.
+    kept_from_day: int | None = None
 
     @property
     def wrong_count(self) -> int:
@@ -113,38 +120,52 @@ def compare(db: sqlite3.Connection) -> Rebuilt:
     return _compare(db, _count_wrong)
 
 
-def _compare(db: sqlite3.Connection, check: Callable[[sqlite3.Connection, str, str, str], int]) -> Rebuilt:
-    wrong = check(db, "rollup", "bucket, slot, creative", _ROLLUP)
-    marked = check(db, "marked_rollup", "bucket, slot, creative, kind, validity", _MARKED)
-    progress = check(db, "progress", "day, item", _PROGRESS)
-    progress += check(db, "delivered", "item", _DELIVERED.format(progress=_PROGRESS))
+def kept_from_day(db: sqlite3.Connection) -> int | None:
+    """The UTC day, in days since 1970, before which events were removed from the log; None: none were."""
+    row = db.execute("SELECT value FROM counter WHERE name = ?", (KEPT_FROM_DAY,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _compare(
+    db: sqlite3.Connection, check: Callable[[sqlite3.Connection, str, str, str, str], int]
+) -> Rebuilt:
+    day = kept_from_day(db)
+    in_bucket = "true" if day is None else f"bucket >= {day * BUCKETS_PER_DAY}"
+    # East of Greenwich the last hours of a UTC day are in the local day of the next one.
+    in_day = "true" if day is None else f"day > {day}"
+    wrong = check(db, "rollup", "bucket, slot, creative", _ROLLUP, in_bucket)
+    marked = check(db, "marked_rollup", "bucket, slot, creative, kind, validity", _MARKED, in_bucket)
+    progress = check(db, "progress", "day, item", _PROGRESS, in_day)
+    progress += check(db, "delivered", "item", _DELIVERED.format(progress="SELECT * FROM progress"), "true")
     row: tuple[int] = db.execute("SELECT count(*) FROM event").fetchone()
-    return Rebuilt(row[0], wrong, marked, progress)
+    return Rebuilt(row[0], wrong, marked, progress, day)
 
 
-def _restate(db: sqlite3.Connection, table: str, key: str, fold: str) -> int:
-    """Make a table of sums equal to its fold; how many rows were missing, surplus or different."""
-    with _folded(db, fold):
-        wrong = _different(db, table, key)
+def _restate(db: sqlite3.Connection, table: str, key: str, fold: str, kept: str) -> int:
+    """Make a table of sums, as far as events are kept, equal to its fold; how many rows were not."""
+    with _folded(db, fold, kept):
+        wrong = _different(db, table, key, kept)
         if wrong:
-            db.execute(f"DELETE FROM {table}")  # noqa: S608
+            db.execute(f"DELETE FROM {table} WHERE {kept}")  # noqa: S608
             db.execute(f"INSERT INTO {table} SELECT * FROM fold")  # noqa: S608
     return wrong
 
 
-def _count_wrong(db: sqlite3.Connection, table: str, key: str, fold: str) -> int:
-    """How many rows of a table of sums are missing, surplus or different."""
-    with _folded(db, fold):
-        return _different(db, table, key)
+def _count_wrong(db: sqlite3.Connection, table: str, key: str, fold: str, kept: str) -> int:
+    """How many rows of a table of sums, as far as events are kept, are missing, surplus or different."""
+    with _folded(db, fold, kept):
+        return _different(db, table, key, kept)
 
 
 @contextmanager
-def _folded(db: sqlite3.Connection, fold: str) -> Iterator[None]:
-    db.execute(f"CREATE TEMP TABLE fold AS {fold.format(source='event')}")
+def _folded(db: sqlite3.Connection, fold: str, kept: str) -> Iterator[None]:
+    source = f"(SELECT * FROM event WHERE {kept})"  # noqa: S608
+    db.execute(f"CREATE TEMP TABLE fold AS {fold.format(source=source)}")
     yield
     db.execute("DROP TABLE fold")
 
 
-def _different(db: sqlite3.Connection, table: str, key: str) -> int:
-    row: tuple[int] = db.execute(_DIFFERENT.format(table=table, key=key)).fetchone()
+def _different(db: sqlite3.Connection, table: str, key: str, kept: str) -> int:
+    source = f"(SELECT * FROM {table} WHERE {kept})"  # noqa: S608
+    row: tuple[int] = db.execute(_DIFFERENT.format(table=source, key=key)).fetchone()
     return row[0]

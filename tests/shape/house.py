@@ -55,6 +55,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     ),
     "numpy": ("adserver.decision",),
     "plotly": (),
+    "pyarrow": ("adserver.engines.parquet_archive",),
     "prometheus_client": ("adserver.serving", "adserver.app"),
     "pydantic": ("adserver.catalog", "adserver.settings"),
     "pydantic_core": ("adserver.catalog",),
