@@ -31,7 +31,6 @@ from adserver.measurement.event import Windows
 from adserver.measurement.limits import limits_of
 from adserver.measurement.log import EventLog
 from adserver.measurement.report import Reports
-from adserver.measurement.retention import retiring
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.edge import Edge
 from adserver.serving.explain import explain_route, problem
@@ -41,6 +40,7 @@ from adserver.serving.parts import Parts
 from adserver.serving.routes import routes as serving_routes
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
+from adserver.upkeep import keep_up
 from dashboards.access import Access
 from dashboards.routes import routes as report_routes
 
@@ -129,7 +129,7 @@ class App:
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
             stack.push_async_callback(_end, follower)
             if self._ticking:
-                for task in (self._loop.run(), retiring(settings, self._clock)):
+                for task in (self._loop.run(), keep_up(settings, self._clock, self._current)):
                     stack.push_async_callback(_end, asyncio.get_running_loop().create_task(task))
             yield parts
             self._loop.save()

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adserver.errors import Fault, InvalidInput
 
+#: Four weeks, and two days for where on earth a day ends.
+_LEAST_QUARTERS_DAYS = 30
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -70,6 +72,10 @@ class Settings(BaseSettings):
     keep_events_days: Annotated[int, Field(ge=0, le=36_500, validate_default=True)] = 400
     #: Folder of those files; not given: `archive` beside the database.
     archive_dir: Path | None = None
+    #: Rollups in quarter hours are kept so many days, then summed by hour; 0: for ever.
+    keep_quarters_days: Annotated[int, Field(ge=0, le=36_500)] = 400
+    #: Rollups by hour are kept so many days, then summed by the site's local day; 0: for ever.
+    keep_hours_days: Annotated[int, Field(ge=0, le=36_500, validate_default=True)] = 800
     #: How often a running server does so, in seconds.
     retain_seconds: Positive = 86_400
 
@@ -94,6 +100,22 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{days} days are fewer than events may take to count: {least}, or 0 for ever"
                 )
+        return days
+
+    @field_validator("keep_quarters_days")
+    @classmethod
+    def _quarters_shape_the_weeks(cls, days: int) -> int:
+        """Traffic is learned from the quarter hours of four weeks."""
+        if 0 < days < _LEAST_QUARTERS_DAYS:
+            raise ValueError(f"{days} is fewer than {_LEAST_QUARTERS_DAYS}, from which traffic is learned")
+        return days
+
+    @field_validator("keep_hours_days")
+    @classmethod
+    def _hours_after_quarters(cls, days: int, info: ValidationInfo) -> int:
+        quarters = info.data.get("keep_quarters_days", 0)
+        if 0 < days < quarters:
+            raise ValueError(f"{days} is fewer than the {quarters} of ADSERVER_KEEP_QUARTERS_DAYS")
         return days
 
 

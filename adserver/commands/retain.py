@@ -1,18 +1,20 @@
-"""`adserver retain`: old raw events → Parquet files by day, and out of the database."""
+"""`adserver retain`: old raw events → Parquet files by day; old quarter hours → hours and days."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from adserver.clock import system_clock
+from adserver.engines.catalog_store import CatalogStore, sqlite_url
 from adserver.engines.migrate import migrate
-from adserver.engines.sql import sqlite_url
 from adserver.errors import InvalidInput
 from adserver.measurement.retention import retire
+from adserver.measurement.thinning import thin, zones_of
 from adserver.settings import load_settings
 
 
@@ -31,17 +33,30 @@ def retain(
         Path | None, typer.Option(help="Folder of the Parquet files (ADSERVER_ARCHIVE_DIR).")
     ] = None,
 ) -> None:
-    """Write raw events that are older than the setting to Parquet files by UTC day, and remove them.
+    """Move raw events that are older than the setting to Parquet files, and thin rollups that are.
 
     A running server does the same once a day.
     """
     settings = load_settings(db=db, keep_events_days=keep_events_days, archive_dir=archive_dir)
     if not settings.db.is_file():
         raise InvalidInput.one(str(settings.db), "--db", "there is no such file")
-    asyncio.run(migrate(sqlite_url(settings.db), "events"))
+    zones = asyncio.run(_zones(sqlite_url(settings.db)))
     retired = retire(settings, system_clock())
     for day in retired.days:
         typer.echo(f"{day.file}: {day.event_count} events")
     if not retired.days:
         kept = f"{settings.keep_events_days} days" if settings.keep_events_days else "for ever"
         typer.echo(f"nothing to do: raw events are kept {kept}")
+    thinned = thin(settings, zones, system_clock())
+    if thinned.hour_count or thinned.day_count:
+        spans = f"{thinned.hour_count} days of slots to hours, {thinned.day_count} to one row"
+        typer.echo(f"{settings.db}: rollups thinned: {spans}; {thinned.saved_count} rows fewer")
+
+
+async def _zones(url: str) -> dict[int, ZoneInfo]:
+    await migrate(url, "events")
+    catalog = await CatalogStore.open(url)
+    try:
+        return zones_of(await catalog.load())
+    finally:
+        await catalog.close()

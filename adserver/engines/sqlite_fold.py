@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from adserver.clock import BUCKETS_PER_DAY
 
@@ -40,6 +41,7 @@ SELECT item, sum(impression_count) AS impression_count, sum(viewable_count) AS v
   sum(revenue_micros) AS revenue_micros
 FROM ({progress}) GROUP BY 1
 """
+_DELIVERED_OF_DAYS = _DELIVERED.format(progress="SELECT * FROM {source}")
 #: The progress of a batch that is summed by line item, day, kind and minute already.
 _PROGRESS_OF_COUNTED = """
 SELECT day, item, sum(event_count * (kind = 1)) AS impression_count,
@@ -77,6 +79,43 @@ SELECT count(*) FROM (SELECT {key} FROM (
   UNION ALL
   SELECT * FROM (SELECT * FROM {table} EXCEPT SELECT * FROM fold)) GROUP BY {key})
 """
+
+
+#: The bucket that a row is summed in now, where buckets of its slot are thinned (`sqlite_thinning`). What is
+#: after all of these need not be looked up.
+_THINNED = """
+CASE WHEN bucket >= {after} THEN bucket ELSE coalesce((
+  SELECT CASE WHEN t.hi > x.bucket THEN t.lo + (x.bucket - t.lo) / t.width * t.width END
+  FROM thinned t WHERE t.slot = x.slot AND t.lo <= x.bucket ORDER BY t.lo DESC LIMIT 1), bucket) END
+"""
+#: A table as it is when all of it is thinned: table, columns beside the bucket, how they are summed.
+_EVENT_ROWS = ("event", "slot, creative, kind, validity, revenue_micros, repeat_count", "")
+_ROLLUP_ROWS = (
+    "rollup",
+    "slot, creative, sum(impression_count) AS impression_count, sum(measurable_count) AS measurable_count, "
+    "sum(viewable_count) AS viewable_count, sum(click_count) AS click_count, "
+    "sum(conversion_count) AS conversion_count, sum(revenue_micros) AS revenue_micros",
+    "GROUP BY 1, 2, 3",
+)
+_MARKED_ROWS = (
+    "marked_rollup",
+    "slot, creative, kind, validity, sum(event_count) AS event_count",
+    "GROUP BY 1, 2, 3, 4, 5",
+)
+
+
+class _Fold(NamedTuple):
+    """A table of sums, what tells its rows apart, the query that makes them, and of what it is to be true.
+
+    `source` is what is summed, `stored` the table as it is compared, `kept` a condition on both.
+    """
+
+    table: str
+    key: str
+    query: str
+    source: str
+    stored: str
+    kept: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,46 +165,59 @@ def kept_from_day(db: sqlite3.Connection) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _compare(
-    db: sqlite3.Connection, check: Callable[[sqlite3.Connection, str, str, str, str], int]
-) -> Rebuilt:
+def _compare(db: sqlite3.Connection, check: Callable[[sqlite3.Connection, _Fold], int]) -> Rebuilt:
     day = kept_from_day(db)
-    in_bucket = "true" if day is None else f"bucket >= {day * BUCKETS_PER_DAY}"
+    # A thinned row of which all is kept begins in a bucket that is.
+    kept = "true" if day is None else f"bucket >= {day * BUCKETS_PER_DAY}"
+    events, sums, marks = (_thinned(db, *of) for of in (_EVENT_ROWS, _ROLLUP_ROWS, _MARKED_ROWS))
+    wrong = check(db, _Fold("rollup", "bucket, slot, creative", _ROLLUP, events, sums, kept))
+    key = "bucket, slot, creative, kind, validity"
+    marked = check(db, _Fold("marked_rollup", key, _MARKED, events, marks, kept))
     # East of Greenwich the last hours of a UTC day are in the local day of the next one.
-    in_day = "true" if day is None else f"day > {day}"
-    wrong = check(db, "rollup", "bucket, slot, creative", _ROLLUP, in_bucket)
-    marked = check(db, "marked_rollup", "bucket, slot, creative, kind, validity", _MARKED, in_bucket)
-    progress = check(db, "progress", "day, item", _PROGRESS, in_day)
-    progress += check(db, "delivered", "item", _DELIVERED.format(progress="SELECT * FROM progress"), "true")
+    kept = "true" if day is None else f"day > {day}"
+    progress = check(db, _Fold("progress", "day, item", _PROGRESS, "event", "progress", kept))
+    progress += check(db, _Fold("delivered", "item", _DELIVERED_OF_DAYS, "progress", "delivered", "true"))
     row: tuple[int] = db.execute("SELECT count(*) FROM event").fetchone()
     return Rebuilt(row[0], wrong, marked, progress, day)
 
 
-def _restate(db: sqlite3.Connection, table: str, key: str, fold: str, kept: str) -> int:
+def _thinned(db: sqlite3.Connection, table: str, columns: str, group: str) -> str:
+    """A table's rows in the buckets that they belong in now; the table itself while nothing is thinned."""
+    row: tuple[int | None] = db.execute("SELECT max(hi) FROM thinned").fetchone()
+    if row[0] is None:
+        return table
+    bucket = _THINNED.format(after=row[0])
+    return f"(SELECT {bucket} AS bucket, {columns} FROM {table} x {group})"  # noqa: S608
+
+
+def _restate(db: sqlite3.Connection, fold: _Fold) -> int:
     """Make a table of sums, as far as events are kept, equal to its fold; how many rows were not."""
-    with _folded(db, fold, kept):
-        wrong = _different(db, table, key, kept)
+    with _folded(db, fold):
+        wrong = _different(db, fold)
         if wrong:
-            db.execute(f"DELETE FROM {table} WHERE {kept}")  # noqa: S608
-            db.execute(f"INSERT INTO {table} SELECT * FROM fold")  # noqa: S608
+            db.execute(f"CREATE TEMP TABLE rest AS SELECT * FROM {fold.stored} WHERE NOT ({fold.kept})")  # noqa: S608
+            db.execute(f"DELETE FROM {fold.table}")  # noqa: S608
+            for part in ("rest", "fold"):
+                db.execute(f"INSERT INTO {fold.table} SELECT * FROM {part}")  # noqa: S608
+            db.execute("DROP TABLE rest")
     return wrong
 
 
-def _count_wrong(db: sqlite3.Connection, table: str, key: str, fold: str, kept: str) -> int:
+def _count_wrong(db: sqlite3.Connection, fold: _Fold) -> int:
     """How many rows of a table of sums, as far as events are kept, are missing, surplus or different."""
-    with _folded(db, fold, kept):
-        return _different(db, table, key, kept)
+    with _folded(db, fold):
+        return _different(db, fold)
 
 
 @contextmanager
-def _folded(db: sqlite3.Connection, fold: str, kept: str) -> Iterator[None]:
-    source = f"(SELECT * FROM event WHERE {kept})"  # noqa: S608
-    db.execute(f"CREATE TEMP TABLE fold AS {fold.format(source=source)}")
+def _folded(db: sqlite3.Connection, fold: _Fold) -> Iterator[None]:
+    source = f"(SELECT * FROM {fold.source} WHERE {fold.kept})"  # noqa: S608
+    db.execute(f"CREATE TEMP TABLE fold AS {fold.query.format(source=source)}")
     yield
     db.execute("DROP TABLE fold")
 
 
-def _different(db: sqlite3.Connection, table: str, key: str, kept: str) -> int:
-    source = f"(SELECT * FROM {table} WHERE {kept})"  # noqa: S608
-    row: tuple[int] = db.execute(_DIFFERENT.format(table=source, key=key)).fetchone()
+def _different(db: sqlite3.Connection, fold: _Fold) -> int:
+    stored = f"(SELECT * FROM {fold.stored} WHERE {fold.kept})"  # noqa: S608
+    row: tuple[int] = db.execute(_DIFFERENT.format(table=stored, key=fold.key)).fetchone()
     return row[0]

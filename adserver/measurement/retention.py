@@ -10,26 +10,19 @@ for nothing.
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import structlog
-
-from adserver.clock import Clock, to_ms
+from adserver.clock import to_ms
 from adserver.engines.files import locked, remove_partial
 from adserver.engines.parquet_archive import KeptEvent, need_pyarrow, read_day, write_day
 from adserver.engines.sqlite_retention import SqliteRetention
-from adserver.errors import AdserverError, InvalidInput, StorageFailed
+from adserver.errors import InvalidInput, StorageFailed
 from adserver.settings import Settings
 
-_log = structlog.get_logger()
-#: A server that just started has other things to do first.
-_FIRST_SECONDS = 600
 DAY_MS = 86_400_000
 #: Events removed in one transaction: a few milliseconds.
 _AT_ONCE = 500
@@ -137,24 +130,3 @@ def _made(folder: Path) -> Path:
     except OSError as error:
         raise StorageFailed(f"{folder}: cannot be made: {error.strerror}") from error
     return folder
-
-
-async def retiring(settings: Settings, clock: Clock) -> None:
-    """Do so once a day, in a thread, until cancelled. Workers leave it to the one that is first."""
-    pause = min(_FIRST_SECONDS, settings.retain_seconds)
-    while True:
-        await asyncio.sleep(pause)
-        pause = settings.retain_seconds
-        ending = threading.Event()
-        try:
-            retired = await asyncio.to_thread(retire, settings, clock(), ending.is_set)
-            for day in retired.days:
-                _log.info("events retired", file=str(day.file), event_count=day.event_count)
-        except ArchiveInUse:
-            continue
-        except AdserverError as error:
-            _log.error("events not retired", error=str(error))
-        except Exception:
-            _log.exception("events not retired")
-        finally:
-            ending.set()

@@ -21,6 +21,7 @@ FLOORS = {
     "dashboards": 6,
     "adserver.demo": 7,
     "adserver.loop": 7,
+    "adserver.upkeep": 7,
     "adserver.app": 7,
     "adserver.commands": 7,
     "adserver.cli": 7,
@@ -31,6 +32,7 @@ _GROUND_FLOOR = ("adserver.errors", "adserver.clock", "adserver.money", "adserve
 _TOP_FLOOR = (
     "adserver.demo",
     "adserver.loop",
+    "adserver.upkeep",
     "adserver.app",
     "adserver.commands",
     "adserver.cli",
