@@ -16,6 +16,7 @@ from adserver.engines.sqlite_backup import back_up, restore
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.errors import InvalidInput, StorageFailed
 from tests.engines.logs import event, new_log
+from tests.engines.test_events_0002 import at_first_version
 from tests.newsroom import rows
 
 NOW = datetime(2026, 11, 25, 12, 30, 5, tzinfo=UTC)
@@ -167,6 +168,15 @@ def test_what_is_no_good_backup_is_refused_and_nothing_changes(
         restore(target, db, NOW)
     assert str(refused.value).startswith(str(target))
     assert (names(tmp_path), db.read_bytes()) == (before, content)
+
+
+def test_a_backup_of_an_earlier_version_is_made_and_restored_unchanged(tmp_path: Path) -> None:
+    db, target = tmp_path / "a.db", tmp_path / "copy.db"
+    at_first_version(db, [(FIRST_MS << 22, 1, FIRST_MS, FIRST_MS // 900_000, 1, 2, 4500, 0, 0)])
+    contents = back_up(db, target)
+    assert (contents.event_count, contents.rebuilt) == (1, None)
+    restore(target, db, NOW)
+    assert rows(db, "SELECT version_num FROM event_migration") == [("event_0001",)]
 
 
 def test_a_damaged_database_can_be_restored_over(tmp_path: Path) -> None:
