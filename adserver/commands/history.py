@@ -14,6 +14,7 @@ from adserver.catalog.adopt import new_site as site_of
 from adserver.catalog.model import Catalog, Site
 from adserver.clock import EPOCH, system_clock, to_ms
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_fold import Rebuilt
 from adserver.engines.sqlite_log import SqliteLog
@@ -34,7 +35,9 @@ def register(app: typer.Typer) -> None:
 
 def rebuild(db: Db = None) -> None:
     """Recompute the rollups from the log, and say whether they were equal to it."""
-    rebuilt = asyncio.run(_rebuild(load_settings(db=db).db))
+    path = _existing(load_settings(db=db).db)
+    with in_use(path):
+        rebuilt = asyncio.run(_rebuild(path))
     if rebuilt.equal:
         typer.echo(f"equal: the rollups are the fold of {rebuilt.event_count} events{_proven(rebuilt)}")
         return
@@ -55,7 +58,7 @@ def _proven(rebuilt: Rebuilt) -> str:
 
 
 async def _rebuild(db: Path) -> Rebuilt:
-    await migrate(sqlite_url(_existing(db)), "events")
+    await migrate(sqlite_url(db), "events")
     log = SqliteLog(db)
     try:
         return log.rebuild()
@@ -82,7 +85,8 @@ def import_(
     history = read_history(file)
     path = load_settings(db=db).db
     new_site = {"name": site, "timezone": timezone, "currency": currency, "domain": domain}
-    count = asyncio.run(_import(history, path, site, new_site if create else None))
+    with in_use(path):
+        count = asyncio.run(_import(history, path, site, new_site if create else None))
     if count is None:
         typer.echo(f"{file}: was imported before; nothing was changed")
     else:

@@ -11,11 +11,12 @@ import typer
 
 from adserver.clock import system_clock
 from adserver.engines.catalog_store import CatalogStore, sqlite_url
+from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
 from adserver.errors import InvalidInput
 from adserver.measurement.retention import retire
 from adserver.measurement.thinning import thin, zones_of
-from adserver.settings import load_settings
+from adserver.settings import Settings, load_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -40,6 +41,11 @@ def retain(
     settings = load_settings(db=db, keep_events_days=keep_events_days, archive_dir=archive_dir)
     if not settings.db.is_file():
         raise InvalidInput.one(str(settings.db), "--db", "there is no such file")
+    with in_use(settings.db):
+        _retain(settings)
+
+
+def _retain(settings: Settings) -> None:
     zones = asyncio.run(_zones(sqlite_url(settings.db)))
     retired = retire(settings, system_clock())
     for day in retired.days:

@@ -96,6 +96,8 @@ def locked(lock: Path, *, alone: bool) -> Iterator[bool]:
 @contextmanager
 def in_use(db: Path) -> Iterator[None]:
     """Keep a database from being exchanged inside. Raises StorageFailed while that is under way."""
+    if not db.absolute().parent.is_dir():
+        raise StorageFailed(f"{db}: unable to open database file: there is no folder {db.absolute().parent}")
     with locked(lock_of(db), alone=False) as free:
         if not free:
             raise StorageFailed(f"{db}: is being restored; start again when that is done")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import httpx2
@@ -14,10 +15,12 @@ from tests.processes import Server, adserver, serving
 
 CLIENTS = 8
 EVENTS_PER_BEACON = 5
-WARM_SECONDS = 0.4
+WARM_EVENTS, WARM_SECONDS = 300, 60
 
 
-async def visit(server: Server, tokens: Tokens, ended: asyncio.Event, acknowledged: set[int]) -> None:
+async def visit(
+    server: Server, tokens: Tokens, ended: asyncio.Event, acknowledge: Callable[[Iterable[int]], None]
+) -> None:
     """Beacons of impressions until the end; fills that were answered 204 are noted at once."""
     async with httpx2.AsyncClient() as client:
         while not ended.is_set():
@@ -25,14 +28,21 @@ async def visit(server: Server, tokens: Tokens, ended: asyncio.Event, acknowledg
             events = [{"fill": token, "type": "impression"} for _, token in fills]
             answer = await client.post(f"{server.base}/v1/events", content=json.dumps({"events": events}))
             assert answer.status_code == 204
-            acknowledged.update(fill for fill, _ in fills)
+            acknowledge(fill for fill, _ in fills)
 
 
 async def back_up_under_load(server: Server, tokens: Tokens, target: Path) -> tuple[str, set[int], set[int]]:
     """What the command said, and what was acknowledged before it began and when all had ended."""
-    ended, acknowledged = asyncio.Event(), set[int]()
-    visitors = [asyncio.create_task(visit(server, tokens, ended, acknowledged)) for _ in range(CLIENTS)]
-    await asyncio.sleep(WARM_SECONDS)
+    warm, ended, acknowledged = asyncio.Event(), asyncio.Event(), set[int]()
+
+    def acknowledge(fills: Iterable[int]) -> None:
+        acknowledged.update(fills)
+        if len(acknowledged) >= WARM_EVENTS:
+            warm.set()
+
+    visitors = [asyncio.create_task(visit(server, tokens, ended, acknowledge)) for _ in range(CLIENTS)]
+    async with asyncio.timeout(WARM_SECONDS):
+        await warm.wait()
     before = set(acknowledged)
     made = await asyncio.to_thread(adserver, "backup", str(target), "--db", str(server.db))
     assert made.returncode == 0, made.stderr
@@ -49,7 +59,7 @@ def test_all_that_was_acknowledged_before_a_backup_is_restored_once(tmp_path: Pa
         refused = adserver("restore", str(target), "--db", str(db))
         assert refused.returncode == 2
         assert refused.stderr == f"{db}: --db: is open in another program; stop the server first\n"
-    assert len(before) > 100
+    assert len(before) >= WARM_EVENTS
     assert len(after) > len(before), "the server was to go on while the backup was made"
     assert said.startswith(f"{target}: catalog 1, ")
     assert "rollups equal to them" in said
