@@ -21,6 +21,7 @@ from adserver.decision.saved import unpack
 from adserver.decision.steering import Prepared, Steering
 from adserver.decision.tally import TallyKey
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_log import SqliteLog
@@ -41,6 +42,7 @@ from adserver.serving.routes import routes as serving_routes
 from adserver.serving.screen import Screen
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
+from adserver.upkeep import keep_up
 from dashboards.access import Access
 from dashboards.routes import routes as report_routes
 
@@ -96,6 +98,7 @@ class App:
         settings = self.settings
         async with AsyncExitStack() as stack:
             url = sqlite_url(settings.db)
+            stack.enter_context(in_use(settings.db))
             catalog = await CatalogStore.open(url)
             stack.push_async_callback(catalog.close)
             await migrate(url, "events")
@@ -128,7 +131,8 @@ class App:
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
             stack.push_async_callback(_end, follower)
             if self._ticking:
-                stack.push_async_callback(_end, asyncio.get_running_loop().create_task(self._loop.run()))
+                for task in (self._loop.run(), keep_up(settings, self._clock, self._current)):
+                    stack.push_async_callback(_end, asyncio.get_running_loop().create_task(task))
             yield parts
             self._loop.save()
 

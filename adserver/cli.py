@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from adserver.commands import catalog, demo, explain, history, serve
+from adserver.commands import backup, catalog, demo, explain, history, retain, serve
 from adserver.errors import AdserverError, StorageFailed
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (demo, serve, catalog, explain, history):
+for part in (demo, serve, catalog, explain, history, backup, retain):
     part.register(app)
 
 

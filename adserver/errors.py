@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class InvalidInput(AdserverError):
         super().__init__("\n".join(str(fault) for fault in faults))
 
     @classmethod
-    def one(cls, file: str, key: str, problem: str) -> InvalidInput:
+    def one(cls, file: str, key: str, problem: str) -> Self:
         """The error for a single fault."""
         return cls([Fault(file, key, problem)])
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from adserver.errors import Fault, InvalidInput
 
+#: Four weeks, and two days for where on earth a day ends.
+_LEAST_QUARTERS_DAYS = 30
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -78,6 +80,17 @@ class Settings(BaseSettings):
     datacentre_file: Path | None = None
     max_datacentre_lines: Positive = 1_000_000
 
+    #: Raw events are kept so many days after theirs (UTC), then written to Parquet and removed; 0: for ever.
+    keep_events_days: Annotated[int, Field(ge=0, le=36_500, validate_default=True)] = 400
+    #: Folder of those files; not given: `archive` beside the database.
+    archive_dir: Path | None = None
+    #: Rollups in quarter hours are kept so many days, then summed by hour; 0: for ever.
+    keep_quarters_days: Annotated[int, Field(ge=0, le=36_500)] = 400
+    #: Rollups by hour are kept so many days, then summed by the site's local day; 0: for ever.
+    keep_hours_days: Annotated[int, Field(ge=0, le=36_500, validate_default=True)] = 800
+    #: How often a running server does so, in seconds.
+    retain_seconds: Positive = 86_400
+
     #: Header in which a trusted proxy gives the visitor's country (ISO 3166-1 alpha-2), such as CF-IPCountry.
     country_header: str | None = None
     #: MaxMind-format country file that the operator supplies.
@@ -86,6 +99,36 @@ class Settings(BaseSettings):
     trusted_proxies: str = "127.0.0.1"
     #: Password for /reports; without one they are answered on the loopback address only.
     reports_password: SecretStr | None = None
+
+    @field_validator("keep_events_days")
+    @classmethod
+    def _kept_until_late(cls, days: int, info: ValidationInfo) -> int:
+        """Once its row is removed a repeated event is not known again, so it must be late by then."""
+        windows = ("impression_window_seconds", "click_window_seconds")
+        if days and all(name in info.data for name in (*windows, "clock_skew_seconds")):
+            longest = max(info.data[name] for name in windows) + info.data["clock_skew_seconds"]
+            if days * 86_400 < longest:
+                least = -(-longest // 86_400)
+                raise ValueError(
+                    f"{days} days are fewer than events may take to count: {least}, or 0 for ever"
+                )
+        return days
+
+    @field_validator("keep_quarters_days")
+    @classmethod
+    def _quarters_shape_the_weeks(cls, days: int) -> int:
+        """Traffic is learned from the quarter hours of four weeks."""
+        if 0 < days < _LEAST_QUARTERS_DAYS:
+            raise ValueError(f"{days} is fewer than {_LEAST_QUARTERS_DAYS}, from which traffic is learned")
+        return days
+
+    @field_validator("keep_hours_days")
+    @classmethod
+    def _hours_after_quarters(cls, days: int, info: ValidationInfo) -> int:
+        quarters = info.data.get("keep_quarters_days", 0)
+        if 0 < days < quarters:
+            raise ValueError(f"{days} is fewer than the {quarters} of ADSERVER_KEEP_QUARTERS_DAYS")
+        return days
 
 
 def load_settings(**given: Any) -> Settings:

@@ -19,6 +19,7 @@ from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, diff, render
 from adserver.clock import system_clock
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.files import in_use
 from adserver.errors import Fault, InvalidInput, StorageFailed
 from adserver.settings import load_settings
 
@@ -97,11 +98,12 @@ async def _load(db: Path) -> Stored:
 
 
 async def _apply(db: Path, catalog: Catalog, author: str, note: str) -> tuple[tuple[Change, ...], int]:
-    store = await CatalogStore.open(sqlite_url(db))
-    try:
-        return await store.apply(catalog, author=author, at=system_clock(), note=note)
-    finally:
-        await store.close()
+    with in_use(db):
+        store = await CatalogStore.open(sqlite_url(db))
+        try:
+            return await store.apply(catalog, author=author, at=system_clock(), note=note)
+        finally:
+            await store.close()
 
 
 def _show(changes: tuple[Change, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,9 @@ import typer
 from adserver.catalog.adopt import adopt
 from adserver.catalog.adopt import new_site as site_of
 from adserver.catalog.model import Catalog, Site
-from adserver.clock import system_clock, to_ms
+from adserver.clock import EPOCH, system_clock, to_ms
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_fold import Rebuilt
 from adserver.engines.sqlite_log import SqliteLog
@@ -33,20 +35,30 @@ def register(app: typer.Typer) -> None:
 
 def rebuild(db: Db = None) -> None:
     """Recompute the rollups from the log, and say whether they were equal to it."""
-    rebuilt = asyncio.run(_rebuild(load_settings(db=db).db))
+    path = _existing(load_settings(db=db).db)
+    with in_use(path):
+        rebuilt = asyncio.run(_rebuild(path))
     if rebuilt.equal:
-        typer.echo(f"equal: the rollups are the fold of {rebuilt.event_count} events")
+        typer.echo(f"equal: the rollups are the fold of {rebuilt.event_count} events{_proven(rebuilt)}")
         return
     typer.echo(
         f"not equal: {rebuilt.wrong_count} rows of the rollups differed "
-        f"from {rebuilt.event_count} events and are put right",
+        f"from {rebuilt.event_count} events and are put right{_proven(rebuilt)}",
         err=True,
     )
     raise typer.Exit(1)
 
 
+def _proven(rebuilt: Rebuilt) -> str:
+    """Of which days that holds, where the log does not go back to the first."""
+    if rebuilt.kept_from_day is None:
+        return ""
+    first = EPOCH.date() + timedelta(days=rebuilt.kept_from_day)
+    return f" of {first} (UTC) and after; those of before were removed, and their rollups are left alone"
+
+
 async def _rebuild(db: Path) -> Rebuilt:
-    await migrate(sqlite_url(_existing(db)), "events")
+    await migrate(sqlite_url(db), "events")
     log = SqliteLog(db)
     try:
         return log.rebuild()
@@ -73,7 +85,8 @@ def import_(
     history = read_history(file)
     path = load_settings(db=db).db
     new_site = {"name": site, "timezone": timezone, "currency": currency, "domain": domain}
-    count = asyncio.run(_import(history, path, site, new_site if create else None))
+    with in_use(path):
+        count = asyncio.run(_import(history, path, site, new_site if create else None))
     if count is None:
         typer.echo(f"{file}: was imported before; nothing was changed")
     else:

@@ -7,8 +7,15 @@ folds the log. Both therefore count alike.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from adserver.clock import BUCKETS_PER_DAY
+
+#: The counter that says from which UTC day on the log holds all events, in days since 1970.
+KEPT_FROM_DAY = "kept_from_day"
 _ROLLUP = """
 SELECT bucket, slot, creative, sum(kind = 1) AS impression_count, sum(kind = 2) AS measurable_count,
   sum(kind = 3) AS viewable_count, sum(kind = 4) AS click_count, sum(kind = 5) AS conversion_count,
@@ -35,6 +42,7 @@ SELECT item, sum(impression_count) AS impression_count, sum(viewable_count) AS v
   sum(revenue_micros) AS revenue_micros
 FROM ({progress}) GROUP BY 1
 """
+_DELIVERED_OF_DAYS = _DELIVERED.format(progress="SELECT * FROM {source}")
 #: The progress of a batch that is summed by line item, day, kind and minute already.
 _PROGRESS_OF_COUNTED = """
 SELECT day, item, sum(event_count * (kind = 1)) AS impression_count,
@@ -74,6 +82,43 @@ SELECT count(*) FROM (SELECT {key} FROM (
 """
 
 
+#: The bucket that a row is summed in now, where buckets of its slot are thinned (`sqlite_thinning`). What is
+#: after all of these need not be looked up.
+_THINNED = """
+CASE WHEN bucket >= {after} THEN bucket ELSE coalesce((
+  SELECT CASE WHEN t.hi > x.bucket THEN t.lo + (x.bucket - t.lo) / t.width * t.width END
+  FROM thinned t WHERE t.slot = x.slot AND t.lo <= x.bucket ORDER BY t.lo DESC LIMIT 1), bucket) END
+"""
+#: A table as it is when all of it is thinned: table, columns beside the bucket, how they are summed.
+_EVENT_ROWS = ("event", "slot, creative, kind, validity, revenue_micros, repeat_count", "")
+_ROLLUP_ROWS = (
+    "rollup",
+    "slot, creative, sum(impression_count) AS impression_count, sum(measurable_count) AS measurable_count, "
+    "sum(viewable_count) AS viewable_count, sum(click_count) AS click_count, "
+    "sum(conversion_count) AS conversion_count, sum(revenue_micros) AS revenue_micros",
+    "GROUP BY 1, 2, 3",
+)
+_MARKED_ROWS = (
+    "marked_rollup",
+    "slot, creative, kind, validity, sum(event_count) AS event_count",
+    "GROUP BY 1, 2, 3, 4, 5",
+)
+
+
+class _Fold(NamedTuple):
+    """A table of sums, what tells its rows apart, the query that makes them, and of what it is to be true.
+
+    `source` is what is summed, `stored` the table as it is compared, `kept` a condition on both.
+    """
+
+    table: str
+    key: str
+    query: str
+    source: str
+    stored: str
+    kept: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
     """What `rebuild` found: rows of the sums that were missing or different, and events in the log."""
@@ -82,6 +127,9 @@ class Rebuilt:
     wrong_rollup_count: int
     wrong_marked_count: int
     wrong_progress_count: int
+    #: Events of earlier UTC days, in days since 1970, were removed: of those nothing was compared, but what
+    #: line items delivered in all with what they delivered by day. None: no event ever was.
+    kept_from_day: int | None = None
 
     @property
     def wrong_count(self) -> int:
@@ -104,20 +152,73 @@ def add_incoming(db: sqlite3.Connection) -> None:
 
 def rebuild(db: sqlite3.Connection) -> Rebuilt:
     """Compare all sums with the fold of the log and put right what differs, in the caller's transaction."""
-    wrong = _restate(db, "rollup", "bucket, slot, creative", _ROLLUP)
-    marked = _restate(db, "marked_rollup", "bucket, slot, creative, kind, validity", MARKED)
-    progress = _restate(db, "progress", "day, item", _PROGRESS)
-    progress += _restate(db, "delivered", "item", _DELIVERED.format(progress=_PROGRESS))
+    return _compare(db, _restate)
+
+
+def compare(db: sqlite3.Connection) -> Rebuilt:
+    """The same without putting anything right; the database may be one that cannot be written."""
+    return _compare(db, _count_wrong)
+
+
+def kept_from_day(db: sqlite3.Connection) -> int | None:
+    """The UTC day, in days since 1970, before which events were removed from the log; None: none were."""
+    row = db.execute("SELECT value FROM counter WHERE name = ?", (KEPT_FROM_DAY,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _compare(db: sqlite3.Connection, check: Callable[[sqlite3.Connection, _Fold], int]) -> Rebuilt:
+    day = kept_from_day(db)
+    # A thinned row of which all is kept begins in a bucket that is.
+    kept = "true" if day is None else f"bucket >= {day * BUCKETS_PER_DAY}"
+    events, sums, marks = (_thinned(db, *of) for of in (_EVENT_ROWS, _ROLLUP_ROWS, _MARKED_ROWS))
+    wrong = check(db, _Fold("rollup", "bucket, slot, creative", _ROLLUP, events, sums, kept))
+    key = "bucket, slot, creative, kind, validity"
+    marked = check(db, _Fold("marked_rollup", key, MARKED, events, marks, kept))
+    # East of Greenwich the last hours of a UTC day are in the local day of the next one.
+    kept = "true" if day is None else f"day > {day}"
+    progress = check(db, _Fold("progress", "day, item", _PROGRESS, "event", "progress", kept))
+    progress += check(db, _Fold("delivered", "item", _DELIVERED_OF_DAYS, "progress", "delivered", "true"))
     row: tuple[int] = db.execute("SELECT count(*) FROM event").fetchone()
-    return Rebuilt(row[0], wrong, marked, progress)
+    return Rebuilt(row[0], wrong, marked, progress, day)
 
 
-def _restate(db: sqlite3.Connection, table: str, key: str, fold: str) -> int:
-    """Make a table of sums equal to its fold; how many rows were missing, surplus or different."""
-    db.execute(f"CREATE TEMP TABLE fold AS {fold.format(source='event')}")
-    wrong: tuple[int] = db.execute(_DIFFERENT.format(table=table, key=key)).fetchone()
-    if wrong[0]:
-        db.execute(f"DELETE FROM {table}")  # noqa: S608
-        db.execute(f"INSERT INTO {table} SELECT * FROM fold")  # noqa: S608
+def _thinned(db: sqlite3.Connection, table: str, columns: str, group: str) -> str:
+    """A table's rows in the buckets that they belong in now; the table itself while nothing is thinned."""
+    row: tuple[int | None] = db.execute("SELECT max(hi) FROM thinned").fetchone()
+    if row[0] is None:
+        return table
+    bucket = _THINNED.format(after=row[0])
+    return f"(SELECT {bucket} AS bucket, {columns} FROM {table} x {group})"  # noqa: S608
+
+
+def _restate(db: sqlite3.Connection, fold: _Fold) -> int:
+    """Make a table of sums, as far as events are kept, equal to its fold; how many rows were not."""
+    with _folded(db, fold):
+        wrong = _different(db, fold)
+        if wrong:
+            db.execute(f"CREATE TEMP TABLE rest AS SELECT * FROM {fold.stored} WHERE NOT ({fold.kept})")  # noqa: S608
+            db.execute(f"DELETE FROM {fold.table}")  # noqa: S608
+            for part in ("rest", "fold"):
+                db.execute(f"INSERT INTO {fold.table} SELECT * FROM {part}")  # noqa: S608
+            db.execute("DROP TABLE rest")
+    return wrong
+
+
+def _count_wrong(db: sqlite3.Connection, fold: _Fold) -> int:
+    """How many rows of a table of sums, as far as events are kept, are missing, surplus or different."""
+    with _folded(db, fold):
+        return _different(db, fold)
+
+
+@contextmanager
+def _folded(db: sqlite3.Connection, fold: _Fold) -> Iterator[None]:
+    source = f"(SELECT * FROM {fold.source} WHERE {fold.kept})"  # noqa: S608
+    db.execute(f"CREATE TEMP TABLE fold AS {fold.query.format(source=source)}")
+    yield
     db.execute("DROP TABLE fold")
-    return wrong[0]
+
+
+def _different(db: sqlite3.Connection, fold: _Fold) -> int:
+    stored = f"(SELECT * FROM {fold.stored} WHERE {fold.kept})"  # noqa: S608
+    row: tuple[int] = db.execute(_DIFFERENT.format(table=stored, key=fold.key)).fetchone()
+    return row[0]

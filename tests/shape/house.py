@@ -21,6 +21,7 @@ FLOORS = {
     "dashboards": 6,
     "adserver.demo": 7,
     "adserver.loop": 7,
+    "adserver.upkeep": 7,
     "adserver.app": 7,
     "adserver.commands": 7,
     "adserver.cli": 7,
@@ -31,6 +32,7 @@ _GROUND_FLOOR = ("adserver.errors", "adserver.clock", "adserver.money", "adserve
 _TOP_FLOOR = (
     "adserver.demo",
     "adserver.loop",
+    "adserver.upkeep",
     "adserver.app",
     "adserver.commands",
     "adserver.cli",
@@ -57,6 +59,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     ),
     "numpy": ("adserver.decision",),
     "plotly": (),
+    "pyarrow": ("adserver.engines.parquet_archive",),
     "prometheus_client": ("adserver.serving", "adserver.app"),
     "pydantic": ("adserver.catalog", "adserver.settings"),
     "pydantic_core": ("adserver.catalog",),
