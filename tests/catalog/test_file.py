@@ -140,7 +140,7 @@ def test_what_is_no_catalog_file_is_one_clear_fault(tmp_path: Path, monkeypatch:
     huge = tmp_path / "huge.toml"
     with huge.open("wb") as stream:
         stream.truncate(catalog_file.MAX_BYTES + 1)
-    assert refused_file(huge) == "is larger than 50 MB"
+    assert refused_file(huge) == "is larger than 200 MB"
 
 
 @pytest.mark.parametrize(

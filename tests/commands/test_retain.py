@@ -129,7 +129,8 @@ def test_repeats_of_removed_events_are_late_and_count_for_nothing(tmp_path: Path
     def clock() -> datetime:
         return now
 
-    with server(db, free_of_limits(), clock=clock, keep_events_days=keep_days) as client:
+    kept = {"keep_events_days": keep_days, "min_click_delay_ms": 0}
+    with server(db, free_of_limits(), clock=clock, **kept) as client:
         page = {"site": "daily", "page": {}, "slots": [{"slot": "side"}]}
         (fill,) = client.post("/v1/fill", json=page).json()["fills"]
         beacon = {"events": [{"fill": fill["fill"], "type": kind} for kind in ("impression", "viewable")]}
