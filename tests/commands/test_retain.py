@@ -10,6 +10,7 @@ import time
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,7 @@ def test_repeats_of_removed_events_are_late_and_count_for_nothing(tmp_path: Path
     def clock() -> datetime:
         return now
 
-    kept = {"keep_events_days": keep_days, "min_click_delay_ms": 0}
+    kept: dict[str, Any] = {"keep_events_days": keep_days, "min_click_delay_ms": 0}
     with server(db, free_of_limits(), clock=clock, **kept) as client:
         page = {"site": "daily", "page": {}, "slots": [{"slot": "side"}]}
         (fill,) = client.post("/v1/fill", json=page).json()["fills"]
