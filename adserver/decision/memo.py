@@ -110,7 +110,8 @@ class Asked:
                 return None
             if owner is not None:
                 contender = index.contenders[owner]
-                if ledger.closed[owner] or not contender.plain or any(owner == seat[1] for seat in taken):
+                told = contender.plain and contender.subjects is None and not ledger.closed[owner]
+                if not told or any(owner == seat[1] for seat in taken):
                     return None
                 mask |= 1 << place
                 taken.append((place, owner))
