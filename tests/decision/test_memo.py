@@ -90,3 +90,16 @@ def test_pages_with_sponsors_are_remembered(share: float) -> None:
         decided_alike(steering, Context("daily"), asked, now, luck, Tally())
     (account,) = [account for account in steering.ledger.accounts if account]
     assert account.room() == 0
+
+
+def test_a_sponsor_with_caps_is_asked_for_on_every_page() -> None:
+    caps = [{"impressions": 2, "per": "1d"}]
+    items = [
+        line_item("voice", "sponsorship", "728x90", share=0.6, caps=caps),
+        line_item("tea", "price", "728x90", price={"cpm": "2"}),
+    ]
+    steering, luck, now = steering_of(catalog_of(*items), NOW), Random(5), NOW
+    tallies: list[Tally | None] = [None, Tally(), Tally()]
+    for page in range(60):
+        now += timedelta(seconds=1)
+        decided_alike(steering, Context("daily"), [Ask("top")], now, luck, tallies[page % 3])
