@@ -6,20 +6,15 @@ longer than a few hundred rows take.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
 
 from adserver.engines.parquet_archive import KeptEvent
 from adserver.engines.sqlite_fold import KEPT_FROM_DAY
-from adserver.errors import StorageFailed
+from adserver.engines.sqlite_upkeep import Upkeep
 
 #: Milliseconds of a day, before the 22 other bits of a fill's id (`measurement.token`).
 _FILLS_PER_DAY = 86_400_000 << 22
 _BATCH = 20_000
-_BUSY_SECONDS = 10.0
 _FIRST_FILL = "SELECT min(fill) FROM event WHERE fill >= ?"
 _ROWS = f"""
 SELECT {", ".join(KeptEvent._fields)} FROM event
@@ -32,22 +27,8 @@ INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = max(value, e
 """
 
 
-class SqliteRetention:
-    """The old end of a log, on a connection of its own, for one thread; raises StorageFailed."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._faults():
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
-            self._db.execute("PRAGMA synchronous=FULL")
-
-    def __enter__(self) -> SqliteRetention:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._db.close()
+class SqliteRetention(Upkeep):
+    """The old end of a log."""
 
     def first_day(self, since: int = 0) -> int | None:
         """The first UTC day, in days since 1970, from one on, that has events in the log."""
@@ -73,20 +54,6 @@ class SqliteRetention:
         From the first of them on it is known that the log does not hold all of that day.
         """
         keys = [(row.fill, row.kind, row.at_ms, row.repeat_count) for row in rows]
-        with self._faults():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.execute(_KEEP_FROM, (KEPT_FROM_DAY, day + 1))
-                count = self._db.executemany(_REMOVE, keys).rowcount
-                self._db.execute("COMMIT")
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-        return count
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StorageFailed(f"{self._path}: {error}") from error
+        with self._transaction():
+            self._db.execute(_KEEP_FROM, (KEPT_FROM_DAY, day + 1))
+            return self._db.executemany(_REMOVE, keys).rowcount

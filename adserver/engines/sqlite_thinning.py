@@ -6,17 +6,12 @@ it, also when more came later. Everything is done a slot and a day at a time: a 
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
-from adserver.errors import StorageFailed
+from adserver.engines.sqlite_upkeep import Upkeep
 
 HOUR = 4
-_BUSY_SECONDS = 10.0
 #: Table → the columns that tell its rows apart beside bucket and slot, and those that are summed, in order.
 _TABLES = {
     "rollup": (
@@ -51,23 +46,13 @@ class Span(NamedTuple):
     hi: int
 
 
-class SqliteThinning:
-    """The rollups of one file, on a connection of its own, for one thread; raises StorageFailed."""
+class SqliteThinning(Upkeep):
+    """The rollups of one file."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        super().__init__(path)
         with self._faults():
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
-            self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("PRAGMA temp_store=MEMORY")
-
-    def __enter__(self) -> SqliteThinning:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._db.close()
 
     def next_bucket(self, since: int) -> int | None:
         """The first bucket from one on of which anything is summed, of any slot."""
@@ -78,9 +63,7 @@ class SqliteThinning:
     def thinned_until(self, slot: int) -> int:
         """The end of what is thinned of a slot; 0 when nothing is."""
         with self._faults():
-            row = self._db.execute(
-                "SELECT coalesce(max(hi), 0) FROM thinned WHERE slot = ?", (slot,)
-            ).fetchone()
+            row = self._db.execute(_UNTIL, (slot,)).fetchone()
         return int(row[0])
 
     def in_hours(self, before: int) -> list[Span]:
@@ -90,16 +73,9 @@ class SqliteThinning:
 
     def thin(self, span: Span, width: int) -> int:
         """Sum a span in steps of so many buckets, in one durable transaction; how many rows that saved."""
-        with self._faults():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.execute("REPLACE INTO thinned VALUES (?, ?, ?, ?)", (*span, width))
-                saved = sum(self._sum(table, span, width) for table in _TABLES)
-                self._db.execute("COMMIT")
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-        return saved
+        with self._transaction():
+            self._db.execute("REPLACE INTO thinned VALUES (?, ?, ?, ?)", (*span, width))
+            return sum(self._sum(table, span, width) for table in _TABLES)
 
     def _sum(self, table: str, span: Span, width: int) -> int:
         keys, sums = _TABLES[table]
@@ -117,10 +93,3 @@ class SqliteThinning:
         added = self._db.execute(f"INSERT INTO {table} SELECT * FROM coarse").rowcount  # noqa: S608
         self._db.execute("DROP TABLE coarse")
         return removed - added
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StorageFailed(f"{self._path}: {error}") from error
