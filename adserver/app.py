@@ -20,7 +20,7 @@ from adserver.decision.index import Index
 from adserver.decision.saved import unpack
 from adserver.decision.steering import Prepared, Steering
 from adserver.decision.tally import TallyKey
-from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.catalog_store import CatalogStore, Stored, load_catalog, sqlite_url
 from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_limits import Counted, Limit
@@ -209,18 +209,10 @@ class App:
 
 def _compile(settings: Settings, steering: Loop) -> tuple[Stored, Live, Prepared, Sequence[Limit]]:
     """The catalog of now, ready to serve, and its limits. Takes a second for ten thousand line items."""
-
-    async def load() -> Stored:
-        catalog = await CatalogStore.open(sqlite_url(settings.db))
-        try:
-            return await catalog.load()
-        finally:
-            await catalog.close()
-
     # A collection would stop all threads to look at hundreds of thousands of objects that are here to stay.
     gc.disable()
     try:
-        stored = asyncio.run(load())
+        stored = asyncio.run(load_catalog(sqlite_url(settings.db)))
         live = build_live(stored, settings)
         return stored, live, steering.prepare(live.index), limits_of(stored)
     finally:

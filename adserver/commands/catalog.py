@@ -18,7 +18,7 @@ from adserver.catalog.file import dump, load
 from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, diff, render
 from adserver.clock import system_clock
-from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.catalog_store import CatalogStore, load_catalog, sqlite_url
 from adserver.engines.files import in_use
 from adserver.errors import Fault, InvalidInput, StorageFailed
 from adserver.settings import load_settings
@@ -48,7 +48,7 @@ def plan(file: File, db: Db = None) -> None:
     path = load_settings(db=db).db
     catalog = _read(file)
     # Looking must not create a database.
-    stored = asyncio.run(_load(path)).catalog if path.exists() else Catalog()
+    stored = asyncio.run(load_catalog(sqlite_url(path))).catalog if path.exists() else Catalog()
     changes = diff(stored, catalog)
     _show(changes)
     typer.echo(_summary(changes, ("to add", "to change", "to move", "to remove")) or "Nothing to change.")
@@ -75,7 +75,7 @@ def export(
     path = load_settings(db=db).db
     if not path.exists():
         raise InvalidInput([Fault(str(path), "", "there is no such database")])
-    text = dump(asyncio.run(_load(path)).catalog)
+    text = dump(asyncio.run(load_catalog(sqlite_url(path))).catalog)
     if out is None:
         sys.stdout.write(text)
     else:
@@ -87,14 +87,6 @@ def _read(file: Path) -> Catalog:
     for warning in warn(catalog, str(file), system_clock()):
         typer.echo(f"warning: {warning}", err=True)
     return catalog
-
-
-async def _load(db: Path) -> Stored:
-    store = await CatalogStore.open(sqlite_url(db))
-    try:
-        return await store.load()
-    finally:
-        await store.close()
 
 
 async def _apply(db: Path, catalog: Catalog, author: str, note: str) -> tuple[tuple[Change, ...], int]:

@@ -24,7 +24,7 @@ from adserver.decision.saved import unpack
 from adserver.decision.steering import Steering
 from adserver.decision.tally import TallyKey
 from adserver.decision.verdicts import WON
-from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.catalog_store import Stored, load_catalog, sqlite_url
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.engines.sqlite_progress import SqliteProgress
@@ -81,11 +81,7 @@ def _read(page: str) -> str:
 async def _explain(settings: Settings, given: Mapping[str, str], file: str) -> Explanation:
     if not settings.db.is_file():
         raise InvalidInput.one(str(settings.db), "", "there is no such database")
-    store = await CatalogStore.open(sqlite_url(settings.db))
-    try:
-        stored = await store.load()
-    finally:
-        await store.close()
+    stored = await load_catalog(sqlite_url(settings.db))
     try:
         question = read_question(given, stored.catalog, settings)
     except InvalidInput as error:

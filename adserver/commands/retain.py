@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from adserver.clock import system_clock
-from adserver.engines.catalog_store import CatalogStore, sqlite_url
+from adserver.engines.catalog_store import load_catalog, sqlite_url
 from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
 from adserver.errors import InvalidInput
@@ -61,8 +61,4 @@ def _retain(settings: Settings) -> None:
 
 async def _zones(url: str) -> dict[int, ZoneInfo]:
     await migrate(url, "events")
-    catalog = await CatalogStore.open(url)
-    try:
-        return zones_of(await catalog.load())
-    finally:
-        await catalog.close()
+    return zones_of(await load_catalog(url))

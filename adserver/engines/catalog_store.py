@@ -24,7 +24,7 @@ from adserver.engines.migrate import migrate_engine
 from adserver.engines.sql import create_engine, reading, sqlite_url, writing
 from adserver.errors import Fault, InvalidInput
 
-__all__ = ["CatalogStore", "Stored", "sqlite_url"]
+__all__ = ["CatalogStore", "Stored", "load_catalog", "sqlite_url"]
 
 METADATA = sa.MetaData()
 VERSION = sa.Table(
@@ -144,6 +144,15 @@ class CatalogStore:
             begun = {path: entry for path, entry in new.items() if old.get(path) != entry}
             await _begin(connection, begun, ids, version)
         return changes, version
+
+
+async def load_catalog(url: str) -> Stored:
+    """The catalog of now, over connections of its own. Raises as `CatalogStore.open` and `load`."""
+    store = await CatalogStore.open(url)
+    try:
+        return await store.load()
+    finally:
+        await store.close()
 
 
 @dataclass(frozen=True, slots=True)
