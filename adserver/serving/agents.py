@@ -7,6 +7,7 @@ agent that was not met before costs some hundred microseconds, so what was found
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,6 +16,11 @@ from is_bot import Bots  # type: ignore[import-untyped]  # has no types
 
 _LONGEST = 500
 _BOTS = Bots()
+# Google Chrome Frame was a plug-in of readers' Internet Explorer.
+_BOTS.exclude({"chromeframe"})
+#: Marks of crawlers to `crawler-user-agents`, and yet of readers too: a build of Android 15 that phones of
+#: several makers have, and the browser within Viber's app (what fetches its previews begins with that name).
+_OF_READERS = re.compile(r"AP3A\.240617\.008| Viber\b")
 
 
 class Agent(NamedTuple):
@@ -29,7 +35,7 @@ def agent_of(agent: bytes) -> Agent:
     """What a user agent tells. Only its first 500 bytes are looked at."""
     agent = agent[:_LONGEST]
     text = agent.decode("latin-1")
-    return Agent(_device_of(agent), _BOTS.is_bot(text) or is_crawler(text))
+    return Agent(_device_of(agent), _BOTS.is_bot(text) or is_crawler(_OF_READERS.sub("", text)))
 
 
 def _device_of(agent: bytes) -> str | None:
