@@ -15,7 +15,7 @@ export ADSERVER_FAULT_RUNS ?= 2
 .DELETE_ON_ERROR:
 # Two targets never install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test bench sim faults screens lint format lock plotly clean browser wrk
+.PHONY: help demo test bench sim faults screens lint format lock tag plotly clean browser wrk
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ lock: | $(BIN)/python ## choose versions anew and write both lock files (network
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --no-config --upgrade --universal --python-version 3.11 \
 	--generate-hashes --custom-compile-command 'make lock'
+
+tag: $(TESTING) ## build tag.min.js from its modules; it is committed
+	$(BIN)/python -m tests.browser.tag_build
 
 plotly: ## bundle plotly.js again from npm (node, network); the bundle is committed
 	cd dashboards/vendor && npm ci --ignore-scripts && node build.mjs
