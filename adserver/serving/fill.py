@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from adserver.clock import bucket_of_ms, to_ms
 from adserver.decision.context import Ask, BidFill, Context, Decision, Fill, NoFill, Reason
+from adserver.decision.facts import page_facts
 from adserver.decision.tally import Tally
 from adserver.measurement.event import Validity
 from adserver.measurement.log import FILLED, INVALID
@@ -44,7 +45,8 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
         # Its events will not count: nothing is reserved for it, and no opportunity was there to learn from.
         parts.counts.count_invalid(found)
     _count(parts, page.decisions, bucket_of_ms(now_ms), found)
-    answers = [_encode(parts, decision, now_ms) for decision in page.decisions]
+    facts = page_facts(context.country, context.device, None, context.theme)
+    answers = [_encode(parts, decision, now_ms, facts) for decision in page.decisions]
     answers.extend(_encode_no_fill(_unfilled(ask, Reason.TOO_MANY_SLOTS)) for ask in request.slots[bound:])
     return _join(
         parts.live.version, parts.ids.next(now_ms), _tally_text(parts, tally, subjects, now_ms), answers
@@ -104,15 +106,15 @@ def context_of(request: FillRequest, country: str | None, device: str | None, se
     )
 
 
-def _encode(parts: Parts, decision: Decision, now_ms: int) -> bytes:
+def _encode(parts: Parts, decision: Decision, now_ms: int, facts: int) -> bytes:
     if isinstance(decision, Fill):
-        return _encode_fill(parts, decision, now_ms)
+        return _encode_fill(parts, decision, now_ms, facts)
     return _encode_bid(decision) if isinstance(decision, BidFill) else _encode_no_fill(decision)
 
 
-def _encode_fill(parts: Parts, fill: Fill, now_ms: int) -> bytes:
+def _encode_fill(parts: Parts, fill: Fill, now_ms: int, facts: int) -> bytes:
     head, middle, stem = parts.live.fragments(fill)
-    token = parts.key.sign(stem, parts.ids.next(now_ms))
+    token = parts.key.sign(stem, parts.ids.next(now_ms), facts)
     if middle is None:
         return b'%b%b"}' % (head, token)
     return b'%b%b%b%b"}' % (head, token, middle, token)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from adserver.decision.context import Fill
+from adserver.decision.facts import size_code
 from adserver.decision.index import Index
 from adserver.engines.catalog_store import Stored
 from adserver.measurement.token import FillToken, Stem, stem_of
@@ -72,6 +73,7 @@ def _encode(fill: Fill, version: int) -> Fragments:
             model=choice.model,
             price_micros=choice.price_micros,
             catalog_version=version,
+            size=size_code(creative.size),
         )
     )
     outer = {
