@@ -1,7 +1,10 @@
-"""A fill ⇄ a signed token of 64 characters: the only thing an event may be counted from.
+"""A fill ⇄ a signed token of 80 characters: the only thing an event may be counted from.
 
 Keyed BLAKE2b (RFC 7693) over a packed struct, in base64url. Signing costs under a microsecond, so each slot
-of each page gets its own. 48 bytes are 64 characters without padding bits: one token has one spelling.
+of each page gets its own. 60 bytes are 80 characters without padding bits: one token has one spelling.
+
+Its bytes, big-endian: format (1), price model (1), slot (4), line item (4), creative (4), price in micros
+(8), catalog version (4), size (4); then, of each fill its own, fill id (8) and facts (8); 14 of signature.
 """
 
 from __future__ import annotations
@@ -14,10 +17,10 @@ from typing import NamedTuple
 
 from adserver.catalog.model import PriceModel
 
-_FORMAT = 1
-#: format, price model, fill id, slot, line item, creative, price in micros, catalog version
-_PACKED = struct.Struct(">BBQIIIqI")
-_HEAD_BYTES, _FILL_BYTES = 2, 8
+_FORMAT = 2
+_STEM = ">BBIIIqII"
+_PACKED = struct.Struct(_STEM + "QQ")
+_PACKED_STEM, _PACKED_REST = struct.Struct(_STEM), struct.Struct(">QQ")
 _MAC_BYTES = 14
 TOKEN_CHARS = (_PACKED.size + _MAC_BYTES) * 4 // 3
 _TO_URL = bytes.maketrans(b"+/", b"-_")
@@ -33,7 +36,10 @@ _AT_SHIFT = _NODE_BITS + _COUNT_BITS
 
 
 class FillToken(NamedTuple):
-    """What a token proves: which creative of which line item filled which slot, at what price, and when."""
+    """What a token proves: which creative of which line item filled which slot, at what price, and when.
+
+    `size` and `facts` are what its events are cut by in reports (`decision.facts`).
+    """
 
     fill: int
     slot_id: int
@@ -42,6 +48,8 @@ class FillToken(NamedTuple):
     model: PriceModel | None
     price_micros: int
     catalog_version: int
+    size: int = 0
+    facts: int = 0
 
     @property
     def at_ms(self) -> int:
@@ -49,23 +57,22 @@ class FillToken(NamedTuple):
         return self.fill >> _AT_SHIFT
 
 
-#: A token's bytes before and after the fill id: the same for every fill of one slot with one creative.
-Stem = tuple[bytes, bytes]
+#: A token's bytes before the fill id: the same for every fill of one slot with one creative.
+Stem = bytes
 
 
 def stem_of(token: FillToken) -> Stem:
-    """All of a token but its fill id, packed once for many fills."""
-    packed = _PACKED.pack(
+    """All of a token but its fill id and facts, packed once for many fills."""
+    return _PACKED_STEM.pack(
         _FORMAT,
         _MODEL_CODES[token.model],
-        token.fill,
         token.slot_id,
         token.item_id,
         token.creative_id,
         token.price_micros,
         token.catalog_version,
+        token.size,
     )
-    return packed[:_HEAD_BYTES], packed[_HEAD_BYTES + _FILL_BYTES :]
 
 
 class FillIds:
@@ -94,9 +101,9 @@ class TokenKey:
         )
         self._keyed = blake2b(key=secret, digest_size=_MAC_BYTES, person=b"adserver-fill")
 
-    def sign(self, stem: Stem, fill: int) -> bytes:
+    def sign(self, stem: Stem, fill: int, facts: int) -> bytes:
         """The text of a token for one fill, ASCII and safe in a URL path."""
-        packed = stem[0] + fill.to_bytes(_FILL_BYTES, "big") + stem[1]
+        packed = stem + _PACKED_REST.pack(fill, facts)
         return binascii.b2a_base64(packed + self._mac(packed), newline=False).translate(_TO_URL)
 
     def read(self, text: str) -> FillToken | None:
@@ -110,8 +117,8 @@ class TokenKey:
         packed = signed[: _PACKED.size]
         if not hmac.compare_digest(signed[_PACKED.size :], self._mac(packed)) or packed[0] != _FORMAT:
             return None
-        _, code, fill, slot_id, item_id, creative_id, price_micros, version = _PACKED.unpack(packed)
-        return FillToken(fill, slot_id, item_id, creative_id, _MODELS[code], price_micros, version)
+        _, model, slot, item, creative, price_micros, version, size, fill, facts = _PACKED.unpack(packed)
+        return FillToken(fill, slot, item, creative, _MODELS[model], price_micros, version, size, facts)
 
     def _mac(self, packed: bytes) -> bytes:
         keyed = self._keyed.copy()

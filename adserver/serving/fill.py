@@ -9,16 +9,19 @@ from starlette.types import Scope
 
 from adserver.clock import bucket_of_ms, to_ms
 from adserver.decision.context import Ask, BidFill, Context, Decision, Fill, NoFill, Reason
-from adserver.decision.index import Index
+from adserver.decision.facts import page_facts
 from adserver.decision.tally import Tally
 from adserver.measurement.event import Validity
-from adserver.measurement.log import FILLED, HEADER_BID, INVALID
+from adserver.measurement.log import FILLED, INVALID
 from adserver.money import format_micros
 from adserver.serving.consent import may_store
 from adserver.serving.parts import Parts
 from adserver.serving.visitor import Visitor, visitor_of
 from adserver.serving.wire import FillRequest, bids_of
 from adserver.settings import Settings
+
+#: Outcome under which a slot that went to a header bid is counted.
+HEADER_BID = "header_bid"
 
 
 def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
@@ -42,7 +45,8 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
         # Its events will not count: nothing is reserved for it, and no opportunity was there to learn from.
         parts.counts.count_invalid(found)
     _count(parts, page.decisions, bucket_of_ms(now_ms), found)
-    answers = [_encode(parts, decision, now_ms) for decision in page.decisions]
+    facts = page_facts(context.country, context.device, None, context.theme)
+    answers = [_encode(parts, decision, now_ms, facts) for decision in page.decisions]
     answers.extend(_encode_no_fill(_unfilled(ask, Reason.TOO_MANY_SLOTS)) for ask in request.slots[bound:])
     return _join(
         parts.live.version, parts.ids.next(now_ms), _tally_text(parts, tally, subjects, now_ms), answers
@@ -83,15 +87,12 @@ def answer_errors(parts: Parts, request: FillRequest) -> bytes:
 def _context(parts: Parts, request: FillRequest, scope: Scope, visitor: Visitor) -> Context:
     """The facts of a page request."""
     country = parts.country_of(scope["headers"], visitor.address)
-    return context_of(request, country, visitor.agent.device, parts.settings, parts.live.index)
+    return context_of(request, country, visitor.agent.device, parts.settings)
 
 
-def context_of(
-    request: FillRequest, country: str | None, device: str | None, settings: Settings, index: Index
-) -> Context:
+def context_of(request: FillRequest, country: str | None, device: str | None, settings: Settings) -> Context:
     """The facts of a page request, with what is known of its visitor."""
-    page, site = request.page, index.sites.get(request.site)
-    bids = bids_of(request, settings, site.site.currency) if request.bids and site else ()
+    page = request.page
     return Context(
         request.site,
         page.section,
@@ -101,19 +102,19 @@ def context_of(
         device,
         page.url,
         request.theme,
-        bids,
+        bids_of(request, settings) if request.bids else (),
     )
 
 
-def _encode(parts: Parts, decision: Decision, now_ms: int) -> bytes:
+def _encode(parts: Parts, decision: Decision, now_ms: int, facts: int) -> bytes:
     if isinstance(decision, Fill):
-        return _encode_fill(parts, decision, now_ms)
+        return _encode_fill(parts, decision, now_ms, facts)
     return _encode_bid(decision) if isinstance(decision, BidFill) else _encode_no_fill(decision)
 
 
-def _encode_fill(parts: Parts, fill: Fill, now_ms: int) -> bytes:
+def _encode_fill(parts: Parts, fill: Fill, now_ms: int, facts: int) -> bytes:
     head, middle, stem = parts.live.fragments(fill)
-    token = parts.key.sign(stem, parts.ids.next(now_ms))
+    token = parts.key.sign(stem, parts.ids.next(now_ms), facts)
     if middle is None:
         return b'%b%b"}' % (head, token)
     return b'%b%b%b%b"}' % (head, token, middle, token)

@@ -10,10 +10,11 @@ from urllib.parse import quote
 import msgspec
 
 from adserver.decision.context import Fill
+from adserver.decision.facts import size_code
 from adserver.decision.index import Index
 from adserver.engines.catalog_store import Stored
 from adserver.measurement.token import FillToken, Stem, stem_of
-from adserver.serving.tag import tag_etag, tag_source
+from adserver.serving.tag import Tag, tag_of
 from adserver.settings import Settings
 
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
@@ -37,8 +38,7 @@ class Live:
     index: Index
     clicks: Mapping[int, bytes]
     """Creative → where its clicks go, ready for a header; archived creatives keep theirs."""
-    tag: bytes
-    tag_etag: str
+    tag: Tag
     _fragments: dict[tuple[int, int], Fragments] = field(default_factory=dict)
 
     def fragments(self, fill: Fill) -> Fragments:
@@ -54,13 +54,11 @@ def build(stored: Stored, settings: Settings) -> Live:
     """Compile a catalog version. Takes time in proportion to the catalog: call it outside the event loop."""
     index = Index(stored.catalog, stored.ids, stored.version, expected_ctr=settings.expected_ctr)
     sizes = {site.name: {slot.name: slot.sizes for slot in site.slot} for site in stored.catalog.site}
-    tag = tag_source(sizes)
     return Live(
         version=stored.version,
         index=index,
         clicks={creative: quote(url, safe=_URL_SAFE).encode() for creative, url in stored.clicks.items()},
-        tag=tag,
-        tag_etag=tag_etag(tag),
+        tag=tag_of(sizes),
     )
 
 
@@ -75,6 +73,7 @@ def _encode(fill: Fill, version: int) -> Fragments:
             model=choice.model,
             price_micros=choice.price_micros,
             catalog_version=version,
+            size=size_code(creative.size),
         )
     )
     outer = {

@@ -14,6 +14,8 @@ from starlette.routing import BaseRoute, Route
 
 from adserver.serving.parts import Parts
 
+#: An outdated tag may be used for so long while the browser asks for the new one, in seconds.
+_STALE_SECONDS = 7 * 86_400
 #: What keeps a worker from being ready, in words; None when nothing does.
 Unready = Callable[[], str | None]
 
@@ -24,15 +26,22 @@ def routes(parts: Parts, unready: Unready) -> list[BaseRoute]:
     registry.register(_Figures(parts))
 
     async def tag(request: Request) -> Response:
+        served = parts.live.tag
+        coding = served.coding_for(request.headers.get("accept-encoding", ""))
+        age = parts.settings.tag_cache_seconds
         headers = {
-            "etag": parts.live.tag_etag,
-            "cache-control": f"public, max-age={parts.settings.tag_cache_seconds}",
+            "etag": served.etag,
+            # A visitor who comes back later gets the old one at once, while the browser asks for a newer one.
+            "cache-control": f"public, max-age={age}, stale-while-revalidate={_STALE_SECONDS}",
+            "vary": "accept-encoding",
             "access-control-allow-origin": "*",
             "x-content-type-options": "nosniff",
         }
-        if request.headers.get("if-none-match") == parts.live.tag_etag:
+        if request.headers.get("if-none-match") == served.etag:
             return Response(status_code=304, headers=headers)
-        return Response(parts.live.tag, media_type="text/javascript", headers=headers)
+        if coding != "identity":
+            headers["content-encoding"] = coding
+        return Response(served.bodies[coding], media_type="text/javascript", headers=headers)
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})

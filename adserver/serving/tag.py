@@ -1,4 +1,4 @@
-"""The catalog's slot sizes → the text of `tag.js` as it is served, and its ETag.
+"""The catalog's slot sizes → `tag.js` as it is served: its text, compressed once, and its ETag.
 
 The sizes travel inside the script, so that a bare `<div data-ad-slot="…">` gets its space before any answer:
 a layout that shifts when the answer comes would cost the page its readers' place, and its Core Web Vitals.
@@ -6,39 +6,54 @@ a layout that shifts when the answer comes would cost the page its readers' plac
 
 from __future__ import annotations
 
+import gzip
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
+from typing import NamedTuple
 
-#: Comments that have their lines to themselves: a third of the weight, for readers of the source only.
-_WHOLE_LINE_COMMENTS = re.compile(r"^ *(?://.*|/\*(?:(?!\*/)[\s\S])*\*/)\n", re.MULTILINE)
-#: Where the part of the tag stands that has a file of its own.
-_PREBID = re.compile(r"^ *// -+ Header bidding: prebid\.js .*\n", re.MULTILINE)
-_PLACEHOLDER = "const CATALOG_SIZES = {};"
+import brotli  # type: ignore[import-untyped]
+
+_PLACEHOLDER = "CATALOG_SIZES"
 #: Characters that are legal in JSON and yet end a script element, or a line of JavaScript before ES2019.
 _ESCAPES = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
+
+
+class Tag(NamedTuple):
+    """The script in every content coding that is served, best first, and its ETag, quotes included."""
+
+    bodies: Mapping[str, bytes]
+    etag: str
+
+    def coding_for(self, accepted: str) -> str:
+        """The best coding that an `Accept-Encoding` header names and does not refuse by a weight of 0."""
+        parts = [part.partition(";") for part in accepted.lower().replace(" ", "").split(",")]
+        names = {name for name, _, weight in parts if weight.rstrip("0.") != "q="}
+        return next((name for name in self.bodies if name in names), "identity")
+
+
+def tag_of(sizes: Mapping[str, Mapping[str, Sequence[str]]]) -> Tag:
+    """The tag of a catalog, by site and slot. The ETag is weak: one for all codings (RFC 9110, 8.8.1)."""
+    source = tag_source(sizes)
+    bodies = {
+        "br": brotli.compress(source),
+        "gzip": gzip.compress(source, mtime=0),
+        "identity": source,
+    }
+    return Tag(bodies, f'W/"{blake2b(source, digest_size=12).hexdigest()}"')
 
 
 def tag_source(sizes: Mapping[str, Mapping[str, Sequence[str]]]) -> bytes:
     """Site → slot → sizes such as "970x250" → `tag.js` with them, in UTF-8. Equal input, equal bytes."""
     plain = {site: {slot: list(names) for slot, names in slots.items()} for site, slots in sizes.items()}
     text = json.dumps(plain, separators=(",", ":"), sort_keys=True).translate(_ESCAPES)
-    return _template().replace(_PLACEHOLDER, f"const CATALOG_SIZES = {text};").encode()
-
-
-def tag_etag(source: bytes) -> str:
-    """A strong ETag (RFC 9110, 8.8.3) of a served text, quotes included."""
-    return f'"{blake2b(source, digest_size=12).hexdigest()}"'
+    return _template().replace(_PLACEHOLDER, text).encode()
 
 
 @cache
 def _template() -> str:
-    static = files("adserver.serving").joinpath("static")
-    text, prebid = (static.joinpath(name).read_text(encoding="utf-8") for name in ("tag.js", "prebid.js"))
-    text, count = _PREBID.subn(lambda _: prebid, text)
-    assert count == 1, "tag.js must have exactly one place for prebid.js"
+    text = files("adserver.serving").joinpath("static/tag.min.js").read_text(encoding="utf-8")
     assert text.count(_PLACEHOLDER) == 1, "tag.js must have exactly one place for the catalog's sizes"
-    return _WHOLE_LINE_COMMENTS.sub("", text)
+    return text

@@ -30,9 +30,10 @@ class Mint:
     def tokens(self, count: int) -> list[str]:
         """So many, each of a fill of its own that was made now."""
         now_ms = to_ms(system_clock())
-        stems = [stem_of(sample) for sample in self._samples]
+        alike = cycle([(stem_of(sample), sample.facts) for sample in self._samples])
         ids = (self._ids.next(now_ms) for _ in range(count))
-        return [self._key.sign(stem, fill).decode() for stem, fill in zip(cycle(stems), ids, strict=False)]
+        fills = zip(ids, alike, strict=False)
+        return [self._key.sign(stem, fill, facts).decode() for fill, (stem, facts) in fills]
 
 
 def filled_tokens(server: Server, pages: Sequence[bytes]) -> list[str]:

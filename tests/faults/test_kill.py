@@ -45,7 +45,7 @@ class Tokens:
         """A new fill of `paid`: its id and its token."""
         fill = self._ids.next(time.time_ns() // 1_000_000)
         token = FillToken(fill, self._slot, self._item, self._creative, PriceModel.CPM, 4500, 1)
-        return fill, self._key.sign(stem_of(token), fill).decode()
+        return fill, self._key.sign(stem_of(token), fill, token.facts).decode()
 
 
 async def load(

@@ -48,11 +48,13 @@ HOMES: dict[str, tuple[str, ...]] = {
     "aiosqlite": ("adserver.engines",),
     "alembic": ("adserver.engines",),
     "argon2": ("adserver.accounts",),
+    "brotli": ("adserver.serving.tag",),
     "crawleruseragents": ("adserver.serving.agents",),
     "fastapi": ("adserver.api",),
     "is_bot": ("adserver.serving.agents",),
     "jinja2": ("dashboards", "adserver.console", "adserver.demo"),
     "maxminddb": ("adserver.serving",),
+    "minify": (),
     "msgspec": (
         "adserver.serving",
         "adserver.decision.context",

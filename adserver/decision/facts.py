@@ -1,0 +1,97 @@
+"""What is known of a fill's page, browser and place in what that browser saw ⇄ one integer for token and log.
+
+Events are cut by these facts in reports. They come from the fill, so that all events of one fill count under
+the same ones, and none of them tells one reader from another. The layout is stored: add to it, never move it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from adserver.catalog.targeting import DEVICES as _DEVICES
+
+#: Impressions of one line item or campaign that are told apart for one browser, the first to this one.
+MOST_ORDINAL = 30
+#: Stored for every impression after those.
+MORE = MOST_ORDINAL + 1
+
+#: Values by their codes; 0 is what is not known. Codes are stored: add names at the end only.
+DEVICES = (None, *_DEVICES)
+THEMES = (None, "light", "dark")
+BROWSERS = (None, "other")
+#: Codes of sections: none was given, one that is not told apart, and from here on the codes of names.
+NO_SECTION, OTHER_SECTION, FIRST_SECTION = 0, 1, 2
+
+_A = ord("A")
+_LETTERS = 26
+
+
+class Field(NamedTuple):
+    """Where a fact stands in the integer."""
+
+    shift: int
+    bits: int
+
+    @property
+    def mask(self) -> int:
+        """The largest value that it holds."""
+        return (1 << self.bits) - 1
+
+
+#: Which impression of its line item, and of its campaign, this is to this browser: 0 where that is not known.
+ITEM_ORDINAL = Field(0, 5)
+CAMPAIGN_ORDINAL = Field(5, 5)
+THEME = Field(10, 2)
+DEVICE = Field(12, 2)
+BROWSER = Field(14, 5)
+COUNTRY = Field(19, 10)
+SECTION = Field(29, 32)
+
+
+def of(field: Field, facts: int) -> int:
+    """One fact's code."""
+    return facts >> field.shift & field.mask
+
+
+@lru_cache(maxsize=10_000)
+def page_facts(country: str | None, device: str | None, browser: str | None, theme: str | None) -> int:
+    """What the fills of one page have in common, without its section. Unknown values count as not known."""
+    return (
+        _code(THEMES, theme) << THEME.shift
+        | _code(DEVICES, device) << DEVICE.shift
+        | _code(BROWSERS, browser) << BROWSER.shift
+        | country_code(country) << COUNTRY.shift
+    )
+
+
+def _code(values: tuple[str | None, ...], value: str | None) -> int:
+    return values.index(value) if value in values else 0
+
+
+def country_code(country: str | None) -> int:
+    """ISO 3166-1 alpha-2 code → a number from 1; 0 for what is none."""
+    if country is None or len(country) != 2 or not (country.isascii() and country.isupper()):
+        return 0
+    return 1 + _LETTERS * (ord(country[0]) - _A) + ord(country[1]) - _A
+
+
+def country_of(code: int) -> str | None:
+    """Inverse of `country_code`."""
+    if not 0 < code <= _LETTERS**2:
+        return None
+    first, second = divmod(code - 1, _LETTERS)
+    return chr(_A + first) + chr(_A + second)
+
+
+def size_code(size: str) -> int:
+    """`970x250` → width and height, up to 9999 px each, in one number; 0 for what is no size."""
+    width, cross, height = size.partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        return 0
+    return int(width) << 16 | int(height)
+
+
+def size_of(code: int) -> str | None:
+    """Inverse of `size_code`."""
+    return f"{code >> 16}x{code & 0xFFFF}" if code else None

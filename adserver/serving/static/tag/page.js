@@ -1,0 +1,52 @@
+// The tag's own script element → whose pages these are, who is asked, and the small tools that all parts share.
+
+/** The element that loaded the tag; its `data-` attributes are the page's settings. */
+export const script = document.currentScript;
+/** What the page queued before the tag came, and its commands from then on. */
+export const queue = (window.adserver = window.adserver || []);
+// All of the tag is within one `try`: a second copy of it, or one without a site, ends here.
+if (queue.loaded || !script.src || !script.dataset.site) throw 0;
+queue.loaded = true;
+
+export const ORIGIN = new URL(script.src).origin;
+export const SITE = script.dataset.site;
+export const rootElement = document.documentElement;
+
+/** A function → the same one, except that its errors, also those of its promise, end here. */
+export const safely = (fn) => async (...args) => {
+  try {
+    return await fn(...args);
+  } catch {
+    return undefined;
+  }
+};
+
+/** "economy, budget" → ["economy", "budget"] */
+export const list = (text) => (text || "").split(",").map((part) => part.trim()).filter(Boolean);
+
+/** "970x250" → [970, 250]; anything else → undefined. */
+export const dimensions = (size) => {
+  const match = /^([1-9]\d{0,3})x([1-9]\d{0,3})$/.exec(size);
+  return match ? [Number(match[1]), Number(match[2])] : undefined;
+};
+
+/** A URL of the answer, which may be relative to the server → an absolute http(s) URL, or "" if it is not one. */
+export const webUrl = (text) => {
+  try {
+    const url = new URL(text, ORIGIN);
+    return text && /^https?:$/.test(url.protocol) ? url.href : "";
+  } catch {
+    return "";
+  }
+};
+
+/** A new element, styled through CSSOM (a strict CSP allows that) and free of the page's own rules for its kind. */
+export const create = (name, style) => {
+  const element = document.createElement(name);
+  Object.assign(element.style, { all: "revert", display: "block", margin: "0 auto", ...style });
+  return element;
+};
+
+/** Body as text/plain, so that the browser sends no preflight. */
+export const post = (path, body, options) =>
+  fetch(ORIGIN + path, { method: "POST", body: JSON.stringify(body), credentials: "omit", ...options });
