@@ -19,3 +19,8 @@ def may_store(consent: Consent | None, sec_gpc: bytes = b"") -> bool:
     if sec_gpc.strip() == b"1":
         return False
     return consent is None or (not consent.gpc and consent.tcf is None and consent.gpp is None)
+
+
+def is_unanswered(consent: Consent | None) -> bool:
+    """Whether the page's consent tool did not answer: nothing is stored, and what is stored is left alone."""
+    return consent is not None and not consent.gpc and "" in (consent.tcf, consent.gpp)

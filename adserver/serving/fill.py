@@ -14,7 +14,7 @@ from adserver.decision.tally import Tally
 from adserver.measurement.event import Validity
 from adserver.measurement.log import FILLED, INVALID
 from adserver.money import format_micros
-from adserver.serving.consent import may_store
+from adserver.serving.consent import is_unanswered, may_store
 from adserver.serving.parts import Parts
 from adserver.serving.visitor import Visitor, visitor_of
 from adserver.serving.wire import FillRequest, bids_of
@@ -48,9 +48,8 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     facts = page_facts(context.country, context.device, None, context.theme)
     answers = [_encode(parts, decision, now_ms, facts) for decision in page.decisions]
     answers.extend(_encode_no_fill(_unfilled(ask, Reason.TOO_MANY_SLOTS)) for ask in request.slots[bound:])
-    return _join(
-        parts.live.version, parts.ids.next(now_ms), _tally_text(parts, tally, subjects, now_ms), answers
-    )
+    text = b"null" if is_unanswered(request.consent) else _tally_text(parts, tally, subjects, now_ms)
+    return _join(parts.live.version, parts.ids.next(now_ms), text, answers)
 
 
 def _count(parts: Parts, decisions: Sequence[Decision], bucket: int, found: Validity) -> None:

@@ -31,10 +31,15 @@ class PageFacts(msgspec.Struct):
 
 
 class Consent(msgspec.Struct, frozen=True):
-    """What the reader allowed, as the page knows it: IAB TCF and GPP strings, and Global Privacy Control."""
+    """What the reader allowed, as the page knows it: IAB TCF and GPP strings, and Global Privacy Control.
+
+    An empty string: the page has a consent tool, which did not answer in time, or whose dialog is open.
+    """
 
     tcf: str | None = None
     gpp: str | None = None
+    gpp_sid: tuple[int, ...] = ()
+    """Ids of the sections of `gpp` that are in force; none, or 0: not known."""
     gpc: bool = False
 
 

@@ -1,5 +1,6 @@
 // Slots → one request for all of them, and its answer → what is drawn in each.
 
+import { readConsent } from "./consent.js";
 import { render } from "./draw.js";
 import { SITE, list, post, safely, script } from "./page.js";
 import { slots } from "./slots.js";
@@ -7,8 +8,9 @@ import { keepTally, tally } from "./tally.js";
 import { theme } from "./theme.js";
 
 const FILL_TIMEOUT_MS = 5000;
+const CONSENT_TIMEOUT_MS = Number(script.dataset.consentTimeoutMs || 1500);
 
-const fillRequest = (asked) => {
+const fillRequest = (asked, { consent, stores }) => {
   const { section, topics, author } = script.dataset;
   const page = { url: location.href.split("#")[0], topics: list(topics), values: author ? { author } : {} };
   if (section) page.section = section;
@@ -18,18 +20,19 @@ const fillRequest = (asked) => {
     slots: asked.map(({ name, fitting }) => ({ slot: name, sizes: fitting })),
     theme: theme(),
   };
-  if (navigator.globalPrivacyControl) request.consent = { gpc: true };
-  request.tally = tally(); // left out of the JSON where it is undefined
+  if (Object.keys(consent).length) request.consent = consent;
+  request.tally = tally(stores); // left out of the JSON where it is undefined
   return request;
 };
 
 export const ask = safely(async () => {
   const asked = [...slots.values()].filter(({ fitting }) => fitting.length);
   if (!asked.length) return;
+  const allowed = await readConsent(CONSENT_TIMEOUT_MS);
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), FILL_TIMEOUT_MS);
   try {
-    const response = await post("/v1/fill", fillRequest(asked), { signal: timeout.signal });
+    const response = await post("/v1/fill", fillRequest(asked, allowed), { signal: timeout.signal });
     if (!response.ok) return;
     const { fills, tally: given } = await response.json();
     keepTally(given);

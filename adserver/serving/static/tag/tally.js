@@ -1,17 +1,18 @@
 // What the server gives the browser to keep → one text in the page's localStorage, and back.
 //
 // The tally says how often in which minutes an ad was shown that may be shown only so often. It holds no id and
-// identifies nobody. With Global Privacy Control it is removed, and never sent or written.
+// identifies nobody. It is neither read nor sent where the reader did not allow it, as far as the page can tell; the
+// server, which reads the consent strings, answers "" to have it removed. With Global Privacy Control it is removed.
 
 import { ORIGIN, SITE, safely } from "./page.js";
 
 const KEY = `adserver:tally:${ORIGIN}:${SITE}`;
 
-/** What the server last gave to keep, or ""; undefined where nothing can or may be kept. */
-export const tally = () => {
+/** What the server last gave to keep, or ""; undefined where nothing can or may be read. */
+export const tally = (stores) => {
   try {
-    if (!navigator.globalPrivacyControl) return localStorage.getItem(KEY) || "";
-    localStorage.removeItem(KEY);
+    if (stores) return localStorage.getItem(KEY) || "";
+    if (navigator.globalPrivacyControl) localStorage.removeItem(KEY);
   } catch {
     return undefined; // blocked storage, or a sandbox
   }
