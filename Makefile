@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What runs the server, and that plus what tests it: each lock file has a stamp that says it is installed.
 RUNTIME := $(VENV)/requirements.installed
 TESTING := $(VENV)/requirements-test.installed
+# Prebid.js and a VAST player's parser, from npm, for the tests that try the server with them.
+PACKAGES := tests/npm/node_modules/.package-lock.json
 MACHINE := chromium wrk fonts-noto-core
 export ADSERVER_FAULT_RUNS ?= 2
 
@@ -15,7 +17,7 @@ export ADSERVER_FAULT_RUNS ?= 2
 .DELETE_ON_ERROR:
 # Two targets never install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test bench sim faults screens lint format lock tag plotly clean browser wrk
+.PHONY: help demo test bench sim faults screens lint format lock tag plotly clean browser wrk npm
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +26,7 @@ demo: $(RUNTIME) ## the demo newsroom with ads and reports on 127.0.0.1:8000
 	$(BIN)/adserver demo
 
 test: $(TESTING) lint browser ## everything that must hold: lint, types, tests in a real browser
+	@$(MAKE) --no-print-directory npm || echo 'Going on without npm: the tests with Prebid.js and a VAST parser are skipped.'
 	@$(MAKE) --no-print-directory wrk || echo 'Going on without wrk: the test of the benchmarks is skipped.'
 	ADSERVER_REQUIRE_BROWSER=$(if $(ADSERVER_NO_BROWSER),,1) $(BIN)/python -m pytest
 
@@ -64,7 +67,7 @@ plotly: ## bundle plotly.js again from npm (node, network); the bundle is commit
 	cd dashboards/vendor && npm ci --ignore-scripts && node build.mjs
 
 clean: ## remove what was installed, generated and cached
-	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis dashboards/vendor/node_modules
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis dashboards/vendor/node_modules tests/npm/node_modules
 	find adserver dashboards tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -86,6 +89,12 @@ APT = apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --n
 browser:
 	@test -n '$(ADSERVER_NO_BROWSER)' || { $(HAS_CHROMIUM); } >/dev/null || { test "$$(id -u)" = 0 && $(APT); } || { \
 		echo 'The tests need Chromium: apt-get install $(MACHINE), or ADSERVER_NO_BROWSER=1 to go without' >&2; exit 1; }
+
+npm: $(PACKAGES)
+
+$(PACKAGES): tests/npm/package-lock.json
+	cd tests/npm && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 wrk:
 	@command -v wrk >/dev/null || { test "$$(id -u)" = 0 && $(APT); } || { \

@@ -47,6 +47,7 @@ def totals_row(totals: Totals) -> Row:
         "gross_request_count": totals.gross_request_count,
         "gross_impression_count": totals.gross_impression_count,
         "gross_click_count": totals.gross_click_count,
+        "header_bid_count": totals.header_bid_count,
     }
 
 

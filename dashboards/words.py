@@ -15,6 +15,10 @@ from adserver.money import MICROS
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 WITHOUT_CENTS = {"CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"}
 NONE = "–"
+HEADER_BIDS = (
+    "Filled requests that went to a bid of the page’s own header bidding; "
+    "what these earn is in the bidder’s reports"
+)
 #: Rates of fewer requests than this say little; they are shown in grey.
 FEW_REQUESTS = 200
 

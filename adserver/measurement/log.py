@@ -23,6 +23,8 @@ from adserver.measurement.event import Event
 
 #: Outcome under which a filled slot is counted; the others are the reasons of decisions.
 FILLED = "filled"
+#: Outcome under which a slot is counted that went to a bid of the page's own header bidding.
+HEADER_BID = "header_bid"
 #: Before the rule's name: outcome of a slot of a page request that is invalid traffic, filled or not.
 INVALID = "invalid."
 

@@ -18,7 +18,7 @@ from adserver.engines.sqlite_report import Sums
 from adserver.errors import Fault, InvalidInput
 from adserver.measurement.event import Validity
 from adserver.measurement.invalid import BY_VALIDITY
-from adserver.measurement.log import FILLED, INVALID
+from adserver.measurement.log import FILLED, HEADER_BID, INVALID
 from adserver.measurement.period import DEFAULT_PRESET, PRESETS, Period, parse_span
 
 __all__ = [
@@ -66,6 +66,8 @@ class Totals:
     marked_request_count: int = 0
     marked_impression_count: int = 0
     marked_click_count: int = 0
+    header_bid_count: int = 0
+    """Fills that went to a header bid: the page drew it, and what it earned is in its bidder's reports."""
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -275,7 +277,7 @@ def _fold(rows: Sequence[Sums]) -> Totals:
     marked = [row for row in rows if _rule(row)]
     return Totals(
         request_count=sum(row.request_count for row in net),
-        fill_count=sum(row.request_count for row in net if row.outcome == FILLED),
+        fill_count=sum(row.request_count for row in net if row.outcome in (FILLED, HEADER_BID)),
         impression_count=sum(row.impression_count for row in net),
         measurable_count=sum(row.measurable_count for row in net),
         viewable_count=sum(row.viewable_count for row in net),
@@ -284,6 +286,7 @@ def _fold(rows: Sequence[Sums]) -> Totals:
         marked_request_count=sum(row.request_count for row in marked),
         marked_impression_count=sum(row.impression_count for row in marked),
         marked_click_count=sum(row.click_count for row in marked),
+        header_bid_count=sum(row.request_count for row in net if row.outcome == HEADER_BID),
     )
 
 
@@ -339,6 +342,6 @@ def _by_slot(rows: Sequence[Sums], slots: dict[int, str], current: set[str]) -> 
 def _unfilled(rows: Iterable[Sums]) -> tuple[tuple[str, int], ...]:
     counts: Counter[str] = Counter()
     for row in rows:
-        if row.outcome not in (None, FILLED) and not _rule(row):
+        if row.outcome not in (None, FILLED, HEADER_BID) and not _rule(row):
             counts[str(row.outcome)] += row.request_count
     return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

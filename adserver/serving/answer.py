@@ -31,7 +31,7 @@ def look_for(
 ) -> Look:
     """Decide the page that is asked about as the next request for it would be; nothing changes by it."""
     request = question.request
-    context = context_of(request, question.country, question.device, settings)
+    context = context_of(request, question.country, question.device, settings, decider.index)
     kept = request.tally if may_store(request.consent) else None
     tally = None if kept is None else key.read(kept, to_ms(now) // 1000)
     elsewhen = question.at is not None

@@ -10,18 +10,16 @@ from starlette.types import Scope
 from adserver.clock import bucket_of_ms, to_ms
 from adserver.decision.context import Ask, BidFill, Context, Decision, Fill, NoFill, Reason
 from adserver.decision.facts import page_facts
+from adserver.decision.index import Index
 from adserver.decision.tally import Tally
 from adserver.measurement.event import Validity
-from adserver.measurement.log import FILLED, INVALID
+from adserver.measurement.log import FILLED, HEADER_BID, INVALID
 from adserver.money import format_micros
 from adserver.serving.consent import is_unanswered, may_store
 from adserver.serving.parts import Parts
 from adserver.serving.visitor import Visitor, visitor_of
 from adserver.serving.wire import FillRequest, bids_of
 from adserver.settings import Settings
-
-#: Outcome under which a slot that went to a header bid is counted.
-HEADER_BID = "header_bid"
 
 
 def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
@@ -86,12 +84,15 @@ def answer_errors(parts: Parts, request: FillRequest) -> bytes:
 def _context(parts: Parts, request: FillRequest, scope: Scope, visitor: Visitor) -> Context:
     """The facts of a page request."""
     country = parts.country_of(scope["headers"], visitor.address)
-    return context_of(request, country, visitor.agent.device, parts.settings)
+    return context_of(request, country, visitor.agent.device, parts.settings, parts.live.index)
 
 
-def context_of(request: FillRequest, country: str | None, device: str | None, settings: Settings) -> Context:
+def context_of(
+    request: FillRequest, country: str | None, device: str | None, settings: Settings, index: Index
+) -> Context:
     """The facts of a page request, with what is known of its visitor."""
-    page = request.page
+    page, site = request.page, index.sites.get(request.site)
+    bids = bids_of(request, settings, site.site.currency) if request.bids and site else ()
     return Context(
         request.site,
         page.section,
@@ -101,7 +102,7 @@ def context_of(request: FillRequest, country: str | None, device: str | None, se
         device,
         page.url,
         request.theme,
-        bids_of(request, settings) if request.bids else (),
+        bids,
     )
 
 

@@ -44,12 +44,16 @@ class Consent(msgspec.Struct, frozen=True):
 
 
 class BidAsk(msgspec.Struct, frozen=True):
-    """What the page's header bidding offers for one slot; `cpm` is decimal text such as "2.10"."""
+    """What the page's header bidding offers for one slot; `cpm` is decimal text such as "2.10".
+
+    `currency` None: the site's.
+    """
 
     slot: str
     bid: str
     cpm: str
     size: str
+    currency: str | None = None
 
 
 class FillRequest(msgspec.Struct):
@@ -105,14 +109,17 @@ def read_fill(body: bytes, settings: Settings) -> FillRequest:
     return request
 
 
-def bids_of(request: FillRequest, settings: Settings) -> list[HeaderBid]:
+def bids_of(request: FillRequest, settings: Settings, currency: str) -> list[HeaderBid]:
     """The bids that can be believed, of the first ones: as many as a page may have slots.
 
-    A price that is not a plain decimal above zero and up to `MAX_BID_MICROS` ("NaN", "-1", "1e3", ""), or an
-    endless name, makes its bid none: what another's script offers must not cost the page its ads.
+    A price that is not a plain decimal above zero and up to `MAX_BID_MICROS` ("NaN", "-1", "1e3", ""), or in
+    another `currency` than the site's, or an endless name, makes its bid none: what another's script offers
+    must not cost the page its ads.
     """
     bids = []
     for ask in request.bids[: settings.max_slots_per_page]:
+        if ask.currency not in (None, currency):
+            continue
         try:
             micros = parse_micros(ask.cpm)
         except ValueError:

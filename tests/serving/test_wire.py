@@ -33,7 +33,7 @@ def bid(**keys: object) -> dict[str, object]:
 
 def test_what_a_page_leaves_out() -> None:
     request = read()
-    assert (request.tally, request.theme, request.consent, bids_of(request, SETTINGS)) == (
+    assert (request.tally, request.theme, request.consent, bids_of(request, SETTINGS, "USD")) == (
         None,
         None,
         None,
@@ -48,7 +48,7 @@ def test_all_of_the_contract() -> None:
     )
     assert (request.page.url, request.tally, request.theme) == ("https://news.example/x", "abc", "dark")
     assert request.consent == Consent("CPX", "DBAA", gpc=False)
-    assert bids_of(request, SETTINGS) == [HeaderBid("top", "hb-1", 2_100_000, "728x90")]
+    assert bids_of(request, SETTINGS, "USD") == [HeaderBid("top", "hb-1", 2_100_000, "728x90")]
     assert read(consent={"gpc": True}).consent == Consent(gpc=True)
 
 
@@ -88,17 +88,18 @@ def test_what_is_too_long_is_as_if_it_were_not_there() -> None:
     ],
 )
 def test_a_bid_whose_price_cannot_be_believed_is_none(cpm: str) -> None:
-    assert [one.bid for one in bids_of(read(bids=[bid(cpm=cpm), bid(bid="good")]), SETTINGS)] == ["good"]
+    request = read(bids=[bid(cpm=cpm), bid(bid="good")])
+    assert [one.bid for one in bids_of(request, SETTINGS, "USD")] == ["good"]
 
 
 @pytest.mark.parametrize("key", ["slot", "bid", "size"])
 def test_a_bid_with_an_endless_name_is_none(key: str) -> None:
-    assert bids_of(read(bids=[bid(**{key: "b" * 201})]), SETTINGS) == []
+    assert bids_of(read(bids=[bid(**{key: "b" * 201})]), SETTINGS, "USD") == []
 
 
 def test_only_so_many_bids_are_looked_at() -> None:
     request = read(bids=[bid(bid=str(count)) for count in range(100)])
-    assert [one.bid for one in bids_of(request, SETTINGS)] == [str(count) for count in range(20)]
+    assert [one.bid for one in bids_of(request, SETTINGS, "USD")] == [str(count) for count in range(20)]
 
 
 @pytest.mark.parametrize(

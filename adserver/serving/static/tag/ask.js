@@ -3,6 +3,7 @@
 import { readConsent } from "./consent.js";
 import { render } from "./draw.js";
 import { SITE, list, post, safely, script } from "./page.js";
+import { headerBids } from "./prebid.js";
 import { slots } from "./slots.js";
 import { keepTally, tally } from "./tally.js";
 import { theme } from "./theme.js";
@@ -10,7 +11,7 @@ import { theme } from "./theme.js";
 const FILL_TIMEOUT_MS = 5000;
 const CONSENT_TIMEOUT_MS = Number(script.dataset.consentTimeoutMs || 1500);
 
-const fillRequest = (asked, { consent, stores }) => {
+const fillRequest = (asked, { consent, stores }, bids) => {
   const { section, topics, author } = script.dataset;
   const page = { url: location.href.split("#")[0], topics: list(topics), values: author ? { author } : {} };
   if (section) page.section = section;
@@ -20,6 +21,7 @@ const fillRequest = (asked, { consent, stores }) => {
     slots: asked.map(({ name, fitting }) => ({ slot: name, sizes: fitting })),
     theme: theme(),
   };
+  if (bids?.length) request.bids = bids;
   if (Object.keys(consent).length) request.consent = consent;
   request.tally = tally(stores); // left out of the JSON where it is undefined
   return request;
@@ -28,11 +30,11 @@ const fillRequest = (asked, { consent, stores }) => {
 export const ask = safely(async () => {
   const asked = [...slots.values()].filter(({ fitting }) => fitting.length);
   if (!asked.length) return;
-  const allowed = await readConsent(CONSENT_TIMEOUT_MS);
+  const [allowed, bids] = await Promise.all([readConsent(CONSENT_TIMEOUT_MS), headerBids(asked)]);
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), FILL_TIMEOUT_MS);
   try {
-    const response = await post("/v1/fill", fillRequest(asked, allowed), { signal: timeout.signal });
+    const response = await post("/v1/fill", fillRequest(asked, allowed, bids), { signal: timeout.signal });
     if (!response.ok) return;
     const { fills, tally: given } = await response.json();
     keepTally(given);

@@ -1,20 +1,23 @@
 // A fill → its creative and label in the middle of the slot's space: images from facts, HTML in a sandboxed frame.
 
 import { create, dimensions, safely, webUrl } from "./page.js";
+import { drawBid } from "./prebid.js";
 import { LABEL_HEIGHT_PX } from "./slots.js";
 import { images, paint } from "./theme.js";
 import { drawn } from "./view.js";
 
 export const render = safely((slot, fill) => {
-  const { creative, size } = fill || {};
-  if (!creative || !fill.fill || fill.slot !== slot.name || !slot.fitting.includes(size)) return;
+  const { bid, creative, size } = fill || {};
+  if (!fill || fill.slot !== slot.name || !slot.fitting.includes(size)) return;
+  if (bid) return drawBid(slot, fill);
+  if (!creative || !fill.fill) return;
   const [width, height] = dimensions(size);
   const draw = { image: renderImage, html: renderFrame }[creative.kind];
   return draw && draw(slot, fill, width, height);
 });
 
 /** Shows the label and under it the creative, in the middle of the space that was reserved. */
-const show = (slot, fill, drawing) => {
+export const show = (slot, fill, drawing) => {
   const label = create("div", {
     width: "100%",
     height: `${LABEL_HEIGHT_PX}px`,

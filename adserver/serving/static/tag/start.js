@@ -1,7 +1,8 @@
 // A page that arrives → its slots found and their space reserved at once, and all of them asked for when it is there.
 //
 //   <script async src="https://ads.example/tag.js" data-site="daily" data-section="world" data-topics="economy,budget"
-//           data-author="x" data-theme-attribute="data-theme" data-consent-timeout-ms="1500"></script>
+//           data-author="x" data-theme-attribute="data-theme" data-consent-timeout-ms="1500"
+//           data-prebid-timeout-ms="1000"></script>
 //   <div data-ad-slot="article-top" data-sizes="970x250,728x90"></div>
 //
 // Nothing is drawn by HTML text in the page's own document, and no failure of ours reaches the page: its slots then
