@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from adserver.commands import backup, catalog, demo, explain, history, retain, serve
+from adserver.commands import backup, catalog, demo, explain, history, retain, serve, user
 from adserver.errors import AdserverError, StorageFailed
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (demo, serve, catalog, explain, history, backup, retain):
+for part in (demo, serve, catalog, explain, history, backup, retain, user):
     part.register(app)
 
 

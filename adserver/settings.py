@@ -95,10 +95,30 @@ class Settings(BaseSettings):
     country_header: str | None = None
     #: MaxMind-format country file that the operator supplies.
     country_db: Path | None = None
+    #: Where readers and users find this server, such as https://ads.example; not given: its host and port.
+    public_url: Annotated[str, Field(pattern=r"^(https?://[^/\s]+)?$")] = ""
     #: Addresses of proxies whose X-Forwarded-For is believed; "*" for all.
     trusted_proxies: str = "127.0.0.1"
     #: Password for /reports; without one they are answered on the loopback address only.
     reports_password: SecretStr | None = None
+
+    #: Failed attempts to sign in to one account, and from one address, until no more are taken for a while.
+    max_sign_in_failures: Positive = 10
+    max_sign_in_failures_per_address: Positive = 50
+    sign_in_window_seconds: Positive = 900
+    max_sign_in_keys: Positive = 100_000
+    #: A session ends when it was not used for so many hours, and after so many days in any case.
+    session_idle_hours: Positive = 72
+    session_days: Positive = 30
+    #: How long an invitation, or a link to set a new password, may be used, in hours.
+    link_hours: Positive = 72
+    #: Longest life of an API token, in days.
+    max_token_days: Positive = 400
+
+    @property
+    def base_url(self) -> str:
+        """Where this server is found, without a slash at the end."""
+        return self.public_url or f"http://{self.host}:{self.port}"
 
     @field_validator("keep_events_days")
     @classmethod

@@ -13,7 +13,15 @@ from typing import Any
 from adserver.catalog.keys import Finding, Loc, readable, to_faults
 from adserver.catalog.model import Cap, Catalog, LineItem, PriceModel, Slot, Tier
 from adserver.catalog.nearest import nearest
-from adserver.catalog.outline import ItemOutline, Named, Outline, Reference, SlotOutline, outline
+from adserver.catalog.outline import (
+    AdvertiserOutline,
+    ItemOutline,
+    Named,
+    Outline,
+    Reference,
+    SlotOutline,
+    outline,
+)
 from adserver.errors import Fault
 from adserver.money import format_micros
 
@@ -50,6 +58,8 @@ def cross_findings(tables: Any) -> list[Finding]:
     families += [*_by_parent(found.slots), *_by_parent(found.campaigns)]
     for parts in families:
         findings += _repeated(tables, parts)
+    for advertiser in found.advertisers:
+        findings += _beyond_its_sites(found, advertiser)
     for item in found.items:
         dangling = list(_dangling(found, item))
         findings += dangling or _misfits(found, item)
@@ -87,6 +97,23 @@ def _dangling(found: Outline, item: ItemOutline) -> Iterator[Finding]:
                 reference.loc,
                 f"slot {reference.name!r} is on no site that is targeted (it is on {', '.join(owners)})",
             )
+
+
+def _beyond_its_sites(found: Outline, advertiser: AdvertiserOutline) -> Iterator[Finding]:
+    """Line items that would serve where their advertiser is not sold, and sites that are not there."""
+    if advertiser.sites is None:
+        return
+    yield from _unknown("site", advertiser.sites, found.sites)
+    own = _names(advertiser.sites)
+    only = f"advertiser {advertiser.name!r} is sold on {', '.join(sorted(own))} only"
+    for item in found.items:
+        if item.loc[:2] != advertiser.loc:
+            continue
+        if item.sites is None:
+            yield (*item.loc, "target"), f"names no site, but {only}"
+        for reference in item.sites or ():
+            if reference.name not in own:
+                yield reference.loc, f"is {reference.name!r}, but {only}"
 
 
 def _unknown(kind: str, references: Iterable[Reference], parts: Sequence[Named]) -> Iterator[Finding]:

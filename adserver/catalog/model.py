@@ -270,9 +270,10 @@ class Campaign(Part):
 
 
 class Advertiser(Part):
-    """Who buys."""
+    """Who buys. With `sites`, on these only: each line item must name some of them in its target."""
 
     name: Name
+    sites: tuple[Name, ...] = ()
     campaign: tuple[Campaign, ...] = ()
 
 

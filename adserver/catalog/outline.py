@@ -45,6 +45,13 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class AdvertiserOutline(Named):
+    """An advertiser and the sites on which it may be sold; None: on all."""
+
+    sites: tuple[Reference, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ItemOutline(Named):
     """A line item: what it targets of sites and slots (None: any), what it excludes, and its creatives."""
 
@@ -61,7 +68,7 @@ class Outline:
 
     sites: tuple[Named, ...]
     slots: tuple[SlotOutline, ...]
-    advertisers: tuple[Named, ...]
+    advertisers: tuple[AdvertiserOutline, ...]
     campaigns: tuple[Named, ...]
     items: tuple[ItemOutline, ...]
 
@@ -79,7 +86,10 @@ def outline(tables: Any) -> Outline:
             for site_loc, site in sites
             for loc, table in _tables(site, site_loc, "slot")
         ),
-        advertisers=tuple(Named(loc, _name(table)) for loc, table in advertisers),
+        advertisers=tuple(
+            AdvertiserOutline(loc, _name(table), _references(table, loc, "sites") or None)
+            for loc, table in advertisers
+        ),
         campaigns=tuple(Named(loc, _name(table)) for loc, table in campaigns),
         items=tuple(_item(loc, table) for loc, table in items),
     )

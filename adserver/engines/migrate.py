@@ -1,8 +1,8 @@
 """A database URL and a stream's name → its tables brought to what this version of the code expects.
 
-Streams (catalog, events) move on their own, because they may live in different databases. Each migration runs
-in its own transaction that takes the write lock before it looks what is already there, so any number of
-processes may start at once, and one killed in between leaves whole migrations behind.
+Streams (catalog, events, accounts) move on their own, because they may live in different databases. Each
+migration runs in its own transaction that takes the write lock before it looks what is already there, so any
+number of processes may start at once, and one killed in between leaves whole migrations behind.
 """
 
 from __future__ import annotations
@@ -22,12 +22,16 @@ from adserver.engines.sql import create_engine, try_file, writing
 from adserver.errors import AdserverError
 
 #: Stream → table in which its revision is noted. The migrations are in the folder of the stream's name.
-VERSION_TABLES = {"catalog": "catalog_migration", "events": "event_migration"}
+VERSION_TABLES = {
+    "catalog": "catalog_migration",
+    "events": "event_migration",
+    "accounts": "account_migration",
+}
 _FOLDER = Path(__file__).with_name("migrations")
 
 
 async def migrate(url: str, stream: str) -> None:
-    """Bring one stream ("catalog" or "events") of a database to the newest revision.
+    """Bring one stream ("catalog", "events" or "accounts") of a database to the newest revision.
 
     Raises StorageFailed when the database cannot be used, AdserverError when newer code has migrated it.
     """

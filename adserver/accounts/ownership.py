@@ -1,0 +1,94 @@
+"""A principal and a catalog → the part that is theirs to see, and whether a change is theirs to make.
+
+The one place where ownership is decided. Whoever shows or changes anything asks here first: what is not in
+`visible` does not exist for them (404), and what `forbidden` names is refused (403).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from adserver.accounts.model import Principal, Role
+from adserver.catalog.model import Advertiser, Catalog
+from adserver.catalog.plan import Change, Entry, Path
+from adserver.errors import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class ReportScope:
+    """Whose numbers somebody may read. None: all of them."""
+
+    sites: frozenset[str] | None
+    advertisers: frozenset[str] | None
+
+    def holds_site(self, name: str) -> bool:
+        """Whether a site's numbers are among them."""
+        return self.sites is None or name in self.sites
+
+
+def report_scope(principal: Principal) -> ReportScope:
+    """What a principal may read reports of; an advertiser's own numbers are of any site."""
+    if principal.everywhere:
+        return ReportScope(None, None)
+    if principal.role is Role.ADVERTISER:
+        return ReportScope(None, principal.advertisers)
+    return ReportScope(principal.sites, None)
+
+
+def visible(principal: Principal, catalog: Catalog) -> Catalog:
+    """The catalog without what is not theirs to see."""
+    if principal.everywhere:
+        return catalog
+    sites = tuple(site for site in catalog.site if site.name in principal.sites)
+    if principal.role is Role.ADVERTISER:
+        sites = ()
+    advertisers = tuple(one for one in catalog.advertiser if _sees(principal, one))
+    return catalog.model_copy(update={"site": sites, "advertiser": advertisers})
+
+
+def forbidden(
+    principal: Principal, changes: Iterable[Change], old: Mapping[Path, Entry], new: Mapping[Path, Entry]
+) -> list[Fault]:
+    """Of changes from one state of the catalog to another, those that are not theirs to make.
+
+    `old` and `new` are all objects before and after, as `flatten` gives them.
+    """
+    if principal.everywhere:
+        return []
+    return [
+        Fault("", "/".join(change.path[1:]), "is not yours to change")
+        for change in changes
+        if principal.role is not Role.AD_OPS or not _may_change(principal, change, old, new)
+    ]
+
+
+def _sees(principal: Principal, advertiser: Advertiser) -> bool:
+    if principal.role is Role.ADVERTISER:
+        return advertiser.name in principal.advertisers
+    return principal.role is Role.AD_OPS and _within(principal, advertiser.sites)
+
+
+def _within(principal: Principal, sites: Iterable[str]) -> bool:
+    """Whether something is sold on the principal's sites only; what names no site is sold on all."""
+    named = frozenset(sites)
+    return bool(named) and named <= principal.sites
+
+
+def _may_change(
+    principal: Principal, change: Change, old: Mapping[Path, Entry], new: Mapping[Path, Entry]
+) -> bool:
+    kind, site = change.path[0], change.path[1]
+    if kind in ("site", "slot"):
+        # To found or to close a site is the administrator's.
+        return site in principal.sites and (kind == "slot" or change.action in ("change", "move"))
+    roots = [_root(change.path, state) for state in (old, new) if change.path in state]
+    return all(_within(principal, root.body.get("sites", ())) for root in roots)
+
+
+def _root(path: Path, state: Mapping[Path, Entry]) -> Entry:
+    """The advertiser that an object belongs to."""
+    entry = state[path]
+    while entry.parent is not None:
+        entry = state[entry.parent]
+    return entry
