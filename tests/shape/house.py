@@ -10,6 +10,7 @@ FLOORS = {
     "adserver.clock": 0,
     "adserver.money": 0,
     "adserver.catalog": 1,
+    "adserver.consent": 1,
     "adserver.decision": 2,
     "adserver.engines": 3,
     "adserver.measurement": 4,
