@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from adserver.clock import Clock, system_clock
+from adserver.clock import Clock, system_clock, to_ms
 from adserver.decision.index import Index
 from adserver.decision.saved import unpack
 from adserver.decision.steering import Prepared, Steering
@@ -27,6 +27,7 @@ from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.engines.sqlite_report import SqliteReport
+from adserver.logs import configure_logs
 from adserver.loop import STATE, Loop, expectations_of
 from adserver.measurement.event import Windows
 from adserver.measurement.limits import limits_of
@@ -35,6 +36,7 @@ from adserver.measurement.report import Reports
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.edge import Edge
 from adserver.serving.explain import explain_route, problem
+from adserver.serving.jobs import Jobs
 from adserver.serving.live import Live
 from adserver.serving.live import build as build_live
 from adserver.serving.parts import Parts
@@ -114,9 +116,11 @@ class App:
                 max_waiting=settings.max_events_waiting,
                 flush_seconds=settings.request_flush_seconds,
                 on_counted=self._counted,
+                last_event_age_seconds=self._age_seconds(engine.last_event_ms()),
             )
             parts = self._parts(engine, log, self._stored)
-            self._loop = Loop(settings, self._clock, progress, log, parts.steering, limits_of(self._stored))
+            limits = limits_of(self._stored)
+            self._loop = Loop(settings, self._clock, progress, log, parts.steering, limits, parts.jobs)
             parts.day_of = self._loop.day_of
             await self._loop.begin()
             reports = Reports(source, self._current, self._clock, settings.max_report_days)
@@ -128,18 +132,25 @@ class App:
             sys.setswitchinterval(_SWITCH_SECONDS)
             log.start()
             stack.push_async_callback(log.stop)
+            parts.jobs.expect("catalog", settings.catalog_poll_seconds)
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
             stack.push_async_callback(_end, follower)
             if self._ticking:
-                for task in (self._loop.run(), keep_up(settings, self._clock, self._current)):
+                for task in (self._loop.run(), keep_up(settings, self._clock, self._current, parts.jobs)):
                     stack.push_async_callback(_end, asyncio.get_running_loop().create_task(task))
+                _log.info("serving", db=str(settings.db), catalog=parts.live.version)
             yield parts
             self._loop.save()
+            if self._ticking:
+                _log.info("stopping", waiting=log.waiting_count)
 
     async def tick(self) -> None:
         """Renew what decisions go by, from all that was counted."""
         assert self._loop, "the app ticks before it was opened"
         await self._loop.tick()
+
+    def _age_seconds(self, at_ms: int | None) -> float | None:
+        return None if at_ms is None else max(0.0, (to_ms(self._clock()) - at_ms) / 1000)
 
     def _counted(self, counted: Sequence[Counted]) -> None:
         if self._loop:
@@ -166,6 +177,7 @@ class App:
             country_of=country_lookup(settings),
             screen=Screen(settings),
             rng=self._rng,
+            jobs=Jobs(),
             windows=Windows(
                 view_ms=settings.impression_window_seconds * 1000,
                 click_ms=settings.click_window_seconds * 1000,
@@ -189,22 +201,25 @@ class App:
         while True:
             await asyncio.sleep(self.settings.catalog_poll_seconds)
             try:
-                if await catalog.version() != parts.live.version:
-                    assert self._loop, "a catalog is followed before the app was opened"
-                    made = await asyncio.to_thread(_compile, self.settings, self._loop)
-                    stored, live, prepared, limits = made
-                    old = _pieces(parts.live.index)
-                    self._loop.follow(prepared, limits)
-                    parts.live, parts.day_of = live, self._loop.day_of
-                    self._stored = stored
-                    _log.info("catalog in service", version=stored.version)
-                    del made, stored, live, prepared, limits
-                    await asyncio.to_thread(_let_go, old)
+                with parts.jobs.attempt("catalog"):
+                    if await catalog.version() != parts.live.version:
+                        await self._replace(parts)
                 self._catalog_problem = None
             except Exception as error:
-                if self._catalog_problem is None:
-                    _log.exception("catalog not loaded; the last one goes on serving")
                 self._catalog_problem = f"the catalog cannot be loaded: {error}"
+
+    async def _replace(self, parts: Parts) -> None:
+        """Take the catalog of now into service."""
+        assert self._loop, "a catalog is followed before the app was opened"
+        made = await asyncio.to_thread(_compile, self.settings, self._loop)
+        stored, live, prepared, limits = made
+        old = _pieces(parts.live.index)
+        self._loop.follow(prepared, limits)
+        parts.live, parts.day_of = live, self._loop.day_of
+        self._stored = stored
+        _log.info("catalog in service", version=stored.version)
+        del made, stored, live, prepared, limits
+        await asyncio.to_thread(_let_go, old)
 
 
 def _compile(settings: Settings, steering: Loop) -> tuple[Stored, Live, Prepared, Sequence[Limit]]:
@@ -241,17 +256,3 @@ def create() -> App:
     """The application that `serve` and its workers run, from the environment alone."""
     configure_logs()
     return App(Settings())
-
-
-def configure_logs() -> None:
-    """One JSON object per line on standard error."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Protocol
-
-import structlog
 
 from adserver.clock import BUCKETS_PER_DAY, Clock, bucket_of, to_ms
 from adserver.decision.index import Index
 from adserver.decision.ledger import Delivered
 from adserver.decision.rates import Seen
 from adserver.decision.saved import pack
-from adserver.decision.steering import Expectations, Prepared, Steering
+from adserver.decision.steering import PLAN_EVERY, RATES_EVERY, Expectations, Prepared, Steering
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_progress import Progress
 from adserver.measurement.event import Kind
 from adserver.measurement.limits import GOAL_KINDS
 from adserver.measurement.log import EventLog
 from adserver.measurement.period import DayOf, local_days
+from adserver.serving.jobs import Jobs
 from adserver.settings import Settings
 
 STATE = "steering"
 #: How much of the past shapes the traffic profiles, in buckets: four weeks.
 PROFILE_BUCKETS = 4 * 7 * BUCKETS_PER_DAY
-_log = structlog.get_logger()
 _UNITS = {kind: unit for unit, kind in GOAL_KINDS.items()}
 
 
@@ -60,13 +60,17 @@ class Loop:
         log: EventLog,
         steering: Steering,
         limits: Sequence[Limit],
+        jobs: Jobs,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._source = source
         self._log = log
         self._steering = steering
-        self.failed = False
+        self._jobs = jobs
+        jobs.expect("tick", settings.tick_seconds)
+        jobs.expect("rates", RATES_EVERY.total_seconds())
+        jobs.expect("plan", PLAN_EVERY.total_seconds())
         self._limit(limits)
 
     def prepare(self, index: Index) -> Prepared:
@@ -105,38 +109,39 @@ class Loop:
         self._steering.learn_rates(self._clock())
 
     async def run(self) -> None:
-        """Tick until cancelled. A tick that fails is logged; the standing of before serves on."""
+        """Tick until cancelled. What a tick that fails leaves behind is the standing of before."""
         while True:
             await asyncio.sleep(self._settings.tick_seconds)
-            try:
+            with suppress(Exception):
                 await self.tick()
-                self.failed = False
-            except Exception:
-                if not self.failed:
-                    _log.exception("tick failed; bids stay as they are")
-                self.failed = True
 
     async def tick(self) -> None:
         """Renew what decisions go by, and save what was learned."""
-        if self._settings.workers > 1:
-            await self._restate()
-        now = self._clock()
-        if self._steering.rates_are_due(now):
-            await self._learn()
-        self._steering.tick(now)
+        with self._jobs.attempt("tick"):
+            if self._settings.workers > 1:
+                await self._restate()
+            now = self._clock()
+            if self._steering.rates_are_due(now):
+                await self._learn()
+            self._steering.tick(now)
+            await self._plan(now)
+            self.save()
+
+    async def _plan(self, now: datetime) -> None:
         planning = self._steering.planning(now)
         if planning:
-            # It takes a tenth of a second or more, in which requests are answered.
-            self._steering.adopt(await asyncio.to_thread(planning), now)
-        self.save()
+            with self._jobs.attempt("plan"):
+                # It takes a tenth of a second or more, in which requests are answered.
+                self._steering.adopt(await asyncio.to_thread(planning), now)
 
     def save(self) -> None:
         """Queue what was learned for the next commit."""
         self._log.save_state(STATE, pack(self._steering.remember()), to_ms(self._clock()))
 
     async def _learn(self) -> None:
-        rows = await self._source.read_creatives()
-        self._steering.learned.seen = [Seen(*row) for row in rows]
+        with self._jobs.attempt("rates"):
+            rows = await self._source.read_creatives()
+            self._steering.learned.seen = [Seen(*row) for row in rows]
 
     async def _restate(self) -> None:
         bucket = bucket_of(self._clock())

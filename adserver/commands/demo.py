@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from adserver.app import App, configure_logs
+from adserver.app import App
 from adserver.clock import from_ms, system_clock
 from adserver.commands.serve import run
 from adserver.demo.catalog import demo_catalog
@@ -22,6 +22,7 @@ from adserver.demo.traffic import VirtualClock, play
 from adserver.engines.catalog_store import CatalogStore, sqlite_url
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_log import SqliteLog
+from adserver.logs import configure_logs
 from adserver.settings import Settings, load_settings
 
 _HISTORY_DAYS = 14

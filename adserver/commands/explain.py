@@ -34,6 +34,7 @@ from adserver.measurement.limits import limits_of
 from adserver.measurement.log import EventLog
 from adserver.money import format_micros
 from adserver.serving.answer import encode, explain_question, look_for
+from adserver.serving.jobs import Jobs
 from adserver.serving.live import build as build_live
 from adserver.serving.question import read_question
 from adserver.settings import Settings, load_settings
@@ -109,7 +110,7 @@ async def _steering(settings: Settings, stored: Stored, clock: Clock) -> tuple[S
         index = build_live(stored, settings).index
         steering = Steering(index, learned, expectations_of(settings), clock(), Random(0))
         log = EventLog(engine, max_waiting=1, flush_seconds=settings.request_flush_seconds)
-        await Loop(settings, clock, progress, log, steering, limits_of(stored)).begin()
+        await Loop(settings, clock, progress, log, steering, limits_of(stored), Jobs()).begin()
         return steering, TallyKey(engine.secret(), max_chars=settings.max_tally_chars)
     finally:
         await progress.close()

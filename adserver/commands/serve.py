@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from adserver.logs import configure_logs
 from adserver.settings import Settings, load_settings
 
 #: How long requests may take to end when the server is told to stop, in seconds.
@@ -40,6 +41,7 @@ def serve(
 
 def run(factory: str, settings: Settings) -> None:
     """Run uvicorn with an application factory, named as `module:function`."""
+    configure_logs()
     uvicorn.run(
         factory,
         factory=True,
@@ -47,6 +49,7 @@ def run(factory: str, settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         access_log=False,
+        log_config=None,
         log_level="warning",
         server_header=False,
         forwarded_allow_ips=settings.trusted_proxies,

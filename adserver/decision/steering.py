@@ -26,8 +26,8 @@ from adserver.decision.standing import Standing
 from adserver.decision.traffic import Level, Profile, bucket_of_week
 from adserver.decision.week import WEEK, Sample, Week
 
-_RATES_EVERY = timedelta(minutes=5)
-_PLAN_EVERY = timedelta(hours=1)
+RATES_EVERY = timedelta(minutes=5)
+PLAN_EVERY = timedelta(hours=1)
 #: A week is not planned from less.
 _LEAST_SAMPLES = 50
 
@@ -110,7 +110,7 @@ class Steering:
         self.ledger.bind(index, terms)
         self.pacing.recall(self.learned.memories)
         self._learn_rates(now)
-        self._planned_at = now - _PLAN_EVERY
+        self._planned_at = now - PLAN_EVERY
         self.decider = Decider(index, self.ledger, self._standing(), max_memo=self.expectations.max_memo)
         self.ledger.tick(now)
 
@@ -150,7 +150,7 @@ class Steering:
 
     def rates_are_due(self, now: datetime) -> bool:
         """Whether the next tick looks at `learned.seen`."""
-        return now - self._rated_at >= _RATES_EVERY
+        return now - self._rated_at >= RATES_EVERY
 
     def remember(self) -> Learned:
         """All that was learned, as of the last tick."""
@@ -173,7 +173,7 @@ class Steering:
 
     def planning(self, now: datetime) -> Callable[[], Plan] | None:
         """Once an hour what finds a new plan of the week; it changes nothing, and may run in a thread."""
-        if now - self._planned_at < _PLAN_EVERY:
+        if now - self._planned_at < PLAN_EVERY:
             return None
         samples = self.learned.samples = [s for s in self.learned.samples if now - s.at <= WEEK]
         if len(samples) < _LEAST_SAMPLES:

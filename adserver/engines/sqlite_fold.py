@@ -142,10 +142,14 @@ class Rebuilt:
         return not self.wrong_count
 
 
-def add_incoming(db: sqlite3.Connection) -> None:
-    """Add the new rows, in `incoming` and summed in `counted`, to everything that is kept beside the log."""
+def add_incoming(db: sqlite3.Connection, *, any_marked: bool) -> None:
+    """Add the new rows, in `incoming` and summed in `counted`, to everything that is kept beside the log.
+
+    `any_marked`: some of them do not count, or were repeated.
+    """
     db.execute(_ADD_ROLLUP)
-    db.execute(_ADD_MARKED)
+    if any_marked:
+        db.execute(_ADD_MARKED)
     db.execute(_ADD_PROGRESS)
     db.execute(_ADD_DELIVERED)
 

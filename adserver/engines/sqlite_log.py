@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,6 +79,11 @@ INSERT INTO request_rollup SELECT value ->> 0, value ->> 1, value ->> 2, value -
 FROM json_each(?) WHERE true
 ON CONFLICT DO UPDATE SET request_count = request_count + excluded.request_count
 """
+_VALID, _DUPLICATE = 0, 1
+#: What of a batch does not count, and its repeats, by reason; most batches have nothing of either.
+_MARKED = """
+SELECT validity, count(*), sum(repeat_count) FROM incoming WHERE validity <> 0 OR repeat_count <> 0 GROUP BY 1
+"""
 _KEEP = "INSERT INTO event SELECT * FROM incoming"
 _SAVE = """
 INSERT INTO saved_state VALUES (?, ?, ?)
@@ -95,10 +101,11 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """How many events of a batch were new, and which of them count."""
+    """How many events of a batch were new, which of them count, and how many do not, by their validity."""
 
     count: int
     counted: Sequence[Counted]
+    marked: Mapping[int, int]
 
 
 class SqliteLog:
@@ -166,18 +173,30 @@ class SqliteLog:
             counts = [(*key, count) for key, count in requests.items()]
             self._db.execute(_ADD_REQUESTS, (msgspec.json.encode(counts).decode(),))
         if not rows:
-            return Committed(0, ())
+            return Committed(0, (), {})
         self._take(rows)
-        self._db.execute("DELETE FROM again")
-        if self._db.execute(_FIND_REPEATS).rowcount:
-            withdraw_invalid(self._db)
-            for statement in _COUNT_REPEATS:
-                self._db.execute(statement)
+        marked = self._find_repeats()
         if min_click_delay_ms is not None:
             mark_clicks(self._db, min_click_delay_ms)
         counted = keep_limits(self._db)
-        add_incoming(self._db)
-        return Committed(self._db.execute(_KEEP).rowcount, counted)
+        found = self._db.execute(_MARKED).fetchall()
+        for validity, count, repeat_count in found:
+            marked[validity] += count
+            marked[_DUPLICATE] += repeat_count
+        del marked[_VALID]
+        add_incoming(self._db, any_marked=bool(found))
+        return Committed(self._db.execute(_KEEP).rowcount, counted, marked)
+
+    def _find_repeats(self) -> Counter[int]:
+        """Take what is in the log already out of the batch, and count it there, as duplicates."""
+        self._db.execute("DELETE FROM again")
+        if not self._db.execute(_FIND_REPEATS).rowcount:
+            return Counter()
+        withdraw_invalid(self._db)
+        (count,) = self._db.execute("SELECT coalesce(sum(repeat_count), 0) FROM again").fetchone()
+        for statement in _COUNT_REPEATS:
+            self._db.execute(statement)
+        return Counter({_DUPLICATE: count})
 
     def _take(self, rows: Sequence[Row]) -> None:
         """Put a batch into `incoming`, the first of each kind and fill as it is, the others as repeats."""

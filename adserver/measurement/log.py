@@ -8,6 +8,8 @@ tried again, since single use makes a repeat harmless.
 from __future__ import annotations
 
 import asyncio
+import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,7 +21,7 @@ import structlog
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_log import Committed, State
 from adserver.errors import Overloaded, StorageFailed
-from adserver.measurement.event import Event
+from adserver.measurement.event import Event, Validity
 
 #: Outcome under which a filled slot is counted; the others are the reasons of decisions.
 FILLED = "filled"
@@ -32,6 +34,8 @@ _log = structlog.get_logger()
 #: Events per transaction: enough to share a disk sync, few enough that none waits long for its neighbours.
 _BATCH = 5_000
 _RETRY_SECONDS = 0.25
+#: Upper bounds, included, by which commits are counted by their time; what is slower has a place of its own.
+COMMIT_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Store(Protocol):
@@ -61,6 +65,22 @@ class LogCounts:
     failed_commits: int = 0
     decisions: dict[str, int] = field(default_factory=dict)
     """Slots decided, by outcome."""
+    marked: dict[str, int] = field(default_factory=dict)
+    """Events on disk that do not count, by reason; repeats are duplicates."""
+    commits_by_time: list[int] = field(default_factory=lambda: [0] * (len(COMMIT_BOUNDS_SECONDS) + 1))
+    """Commits that took longer than one bound and not longer than the next; `COMMIT_BOUNDS_SECONDS`."""
+    commit_seconds: float = 0.0
+    """Of all commits together."""
+
+    def count_commit(self, event_count: int, seconds: float, marked: Mapping[int, int]) -> None:
+        """Add one transaction: its events, how long it took, and which validity how many of them have."""
+        self.commits += 1
+        self.committed += event_count
+        self.commits_by_time[bisect_left(COMMIT_BOUNDS_SECONDS, seconds)] += 1
+        self.commit_seconds += seconds
+        for validity, count in marked.items():
+            reason = Validity(validity).name.lower()
+            self.marked[reason] = self.marked.get(reason, 0) + count
 
     def count_decisions(self, requests: Mapping[tuple[int, int, str], int]) -> None:
         """Add counts of requests that were written."""
@@ -78,8 +98,12 @@ class EventLog:
         max_waiting: int,
         flush_seconds: float,
         on_counted: Callable[[Sequence[Counted]], None] | None = None,
+        last_event_age_seconds: float | None = None,
     ) -> None:
-        """`on_counted` is told inside the event loop, after each commit, which new events count."""
+        """`on_counted` is told inside the event loop, after each commit, which new events count.
+
+        `last_event_age_seconds`: how old the newest event on disk is; None for an empty log.
+        """
         self._store = store
         self._max_waiting = max_waiting
         self._flush_seconds = flush_seconds
@@ -93,6 +117,10 @@ class EventLog:
         self._stopping = False
         self._writer: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="event-log")
+        self._last_event_at = (
+            None if last_event_age_seconds is None else time.monotonic() - last_event_age_seconds
+        )
+        self._failing_since: float | None = None
         self.counts = LogCounts()
 
     def start(self) -> None:
@@ -111,6 +139,16 @@ class EventLog:
     def waiting_count(self) -> int:
         """Events that are not on disk yet."""
         return len(self._waiting)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last transaction failed; what it was to write waits, and is tried again and again."""
+        return self._failing_since is not None
+
+    @property
+    def last_event_age_seconds(self) -> float | None:
+        """How long ago the newest event was written; None before the first one."""
+        return None if self._last_event_at is None else time.monotonic() - self._last_event_at
 
     def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
         """Queue events; the future is done when they are on disk, and fails when that was not possible.
@@ -170,15 +208,28 @@ class EventLog:
                 written += len(batch)
                 requests, states = {}, {}
         except StorageFailed as error:
-            self.counts.failed_commits += 1
-            _log.error("events not written", error=str(error), waiting=len(events) - written)
+            self._failed(error, len(events) - written)
             self._take_back(events[written:], requests, states)
             if acknowledged:
                 acknowledged.set_exception(error)
             return False
+        self._succeeded()
         if acknowledged:
             acknowledged.set_result(None)
         return True
+
+    def _failed(self, error: StorageFailed, waiting_count: int) -> None:
+        """Say so once, however often it is tried again."""
+        self.counts.failed_commits += 1
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+            _log.error("events not written; they wait", error=str(error), waiting=waiting_count)
+
+    def _succeeded(self) -> None:
+        if self._failing_since is not None:
+            seconds = round(time.monotonic() - self._failing_since, 1)
+            self._failing_since = None
+            _log.warning("events are written again", after_seconds=seconds)
 
     async def _commit(
         self, batch: list[Event], requests: dict[tuple[int, int, str], int], states: list[State]
@@ -189,10 +240,13 @@ class EventLog:
             await loop.run_in_executor(self._thread, self._store.limit, limits)
             if self._limits is limits:
                 self._limits = None
+        start = time.monotonic()
         committed = await loop.run_in_executor(self._thread, self._store.commit, batch, requests, states)
+        end = time.monotonic()
         self.counts.count_decisions(requests)
-        self.counts.commits += 1
-        self.counts.committed += len(batch)
+        self.counts.count_commit(len(batch), end - start, committed.marked)
+        if batch:
+            self._last_event_at = end
         if self._on_counted and committed.counted:
             try:
                 self._on_counted(committed.counted)

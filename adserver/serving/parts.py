@@ -12,6 +12,7 @@ from adserver.measurement.event import Validity, Windows
 from adserver.measurement.log import EventLog
 from adserver.measurement.period import DayOf, utc_day
 from adserver.measurement.token import FillIds, TokenKey
+from adserver.serving.jobs import Jobs
 from adserver.serving.live import Live
 from adserver.serving.screen import Screen
 from adserver.serving.visitor import CountryOf
@@ -53,5 +54,6 @@ class Parts:
     screen: Screen
     rng: Random
     windows: Windows
+    jobs: Jobs
     day_of: DayOf = utc_day
     counts: EdgeCounts = field(default_factory=EdgeCounts)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from adserver.serving.metrics import Figures
 from adserver.serving.parts import Parts
 
 #: An outdated tag may be used for so long while the browser asks for the new one, in seconds.
@@ -23,7 +23,7 @@ Unready = Callable[[], str | None]
 def routes(parts: Parts, unready: Unready) -> list[BaseRoute]:
     """Routes of the pages' door that need not be fast."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(parts))
+    registry.register(Figures(parts))
 
     async def tag(request: Request) -> Response:
         served = parts.live.tag
@@ -48,7 +48,7 @@ def routes(parts: Parts, unready: Unready) -> list[BaseRoute]:
 
     async def ready(request: Request) -> Response:
         problem = unready()
-        body = {"status": problem or "ready", "catalog": parts.live.version}
+        body = {"status": problem or "ready", "catalog": parts.live.version, **_health_of(parts)}
         return JSONResponse(body, 503 if problem else 200, headers={"cache-control": "no-store"})
 
     async def metrics(request: Request) -> Response:
@@ -62,41 +62,29 @@ def routes(parts: Parts, unready: Unready) -> list[BaseRoute]:
     ]
 
 
-class _Figures(Collector):
-    """Counts kept as plain integers on the hot path, read only when somebody asks."""
+def _health_of(parts: Parts) -> dict[str, Any]:
+    """How far the log is, and each periodic job: none of it keeps pages from being answered.
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    Ages are in seconds, and null before anything happened.
+    """
+    log = parts.log
+    return {
+        "events": {
+            "waiting": log.waiting_count,
+            "written": not log.failing,
+            "last_event_age_seconds": _rounded(log.last_event_age_seconds),
+        },
+        "jobs": {
+            job.name: {
+                "every_seconds": job.every_seconds,
+                "last_success_age_seconds": _rounded(job.age_seconds),
+                "failures": job.failure_count,
+                "failing": job.failing,
+            }
+            for job in parts.jobs.states()
+        },
+    }
 
-    def collect(self) -> Iterator[Metric]:
-        edge, log, unjudged = self._parts.counts, self._parts.log, self._parts.screen.unjudged_count
-        decisions = CounterMetricFamily(
-            "adserver_decisions", "Slots decided, by outcome: filled, or why not.", labels=["outcome"]
-        )
-        for outcome, count in log.counts.decisions.items():
-            decisions.add_metric([outcome], count)
-        yield decisions
-        invalid = CounterMetricFamily(
-            "adserver_invalid_requests",
-            "Pages, beacons and clicks that are invalid traffic.",
-            labels=["rule"],
-        )
-        for rule, count in edge.invalid.items():
-            invalid.add_metric([rule], count)
-        yield invalid
-        for name, text, count in (
-            ("page_requests", "Page requests that could be read.", edge.page_requests),
-            ("unreadable", "Bodies answered with 400.", edge.unreadable),
-            ("forged", "Tokens that we did not sign.", edge.forged),
-            ("errors", "Faults of ours, each turned into an empty slot or an unrecorded click.", edge.errors),
-            ("clicks", "Clicks redirected.", edge.clicks),
-            ("events_committed", "Events on disk.", log.counts.committed),
-            ("commits", "Transactions of the event log.", log.counts.commits),
-            ("failed_commits", "Transactions that failed and are tried again.", log.counts.failed_commits),
-            ("bursts_unjudged", "Requests of more addresses than bursts are counted of.", unjudged),
-            ("events_shed", "Events refused because too many waited.", log.counts.shed),
-        ):
-            yield CounterMetricFamily(f"adserver_{name}", text, value=count)
-        yield GaugeMetricFamily("adserver_events_waiting", "Events not on disk yet.", value=log.waiting_count)
-        version = self._parts.live.version
-        yield GaugeMetricFamily("adserver_catalog_version", "Catalog in service.", value=version)
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

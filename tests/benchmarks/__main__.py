@@ -17,8 +17,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from adserver.app import configure_logs
 from adserver.clock import system_clock
+from adserver.logs import configure_logs
 from tests.benchmarks.bench import Figure, Plan, control_of, measure
 from tests.benchmarks.inside import Inside, look_inside
 from tests.benchmarks.load import CONNECTION_COUNT, Load, wrk_path

@@ -109,10 +109,12 @@ def test_while_the_file_is_locked_nothing_is_acknowledged_and_nothing_lost(tmp_p
                     await log.append([event(1)])
                 assert log.waiting_count == 1
                 assert log.counts.failed_commits >= 1
+                assert log.failing
                 other.execute("ROLLBACK")
             # The page sends it again; the first attempt is still there and both are one event.
             await log.append([event(1), event(2)])
             assert log.waiting_count == 0
+            assert not log.failing
 
     asyncio.run(run())
     assert rows(path, "SELECT fill, repeat_count FROM event") == [(1, 1), (2, 0)]

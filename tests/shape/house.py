@@ -21,6 +21,7 @@ FLOORS = {
     "adserver.api": 6,
     "dashboards": 6,
     "adserver.demo": 7,
+    "adserver.logs": 7,
     "adserver.loop": 7,
     "adserver.upkeep": 7,
     "adserver.app": 7,
@@ -32,6 +33,7 @@ FLOORS = {
 _GROUND_FLOOR = ("adserver.errors", "adserver.clock", "adserver.money", "adserver.settings")
 _TOP_FLOOR = (
     "adserver.demo",
+    "adserver.logs",
     "adserver.loop",
     "adserver.upkeep",
     "adserver.app",
