@@ -7,8 +7,8 @@ clicks still find their URL, and an object that comes back under its name is the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -72,6 +72,21 @@ class Stored:
     clicks: Mapping[int, str]
     #: Archived objects and their last body, so that reports still know a site's currency and time zone.
     archived: Mapping[Path, Mapping[str, Any]]
+    #: Object → the version that gave it its present form; what an editor has seen is known by it.
+    versions: Mapping[Path, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All objects of one version of the catalog, and the versions that gave them their present form."""
+
+    version: int
+    entries: Mapping[Path, Entry]
+    versions: Mapping[Path, int]
+
+
+#: The objects of now → those that shall be. Raises whatever it finds wrong.
+Alter = Callable[[State], Mapping[Path, Entry]]
 
 
 class CatalogStore:
@@ -114,6 +129,12 @@ class CatalogStore:
             clicks = await _clicks_at(connection, rows, wanted)
         return _stored(wanted, rows, clicks)
 
+    async def state(self) -> State:
+        """The objects of now."""
+        async with reading(self._engine) as connection:
+            version = await _version(connection)
+            return _state(version, await _rows_at(connection, version))
+
     async def apply(
         self, catalog: Catalog, *, author: str, at: datetime, note: str = ""
     ) -> tuple[tuple[Change, ...], int]:
@@ -128,22 +149,29 @@ class CatalogStore:
         new = flatten(catalog)
         async with writing(self._engine) as connection:
             version = await _version(connection)
-            rows = await _rows_at(connection, version)
-            ids = {row.path: row.id for row in rows}
-            old = {row.path: row.entry for row in rows if row.current}
-            changes = diff_entries(old, new)
-            if not changes:
-                return (), version
-            version += 1
-            await connection.execute(
-                sa.insert(VERSION), {"version": version, "at_ms": to_ms(at), "author": author, "note": note}
-            )
-            ids |= await _new_identities(connection, [path for path in new if path not in ids])
-            ended = [path for path, entry in old.items() if new.get(path) != entry]
-            await _end(connection, [ids[path] for path in ended], version)
-            begun = {path: entry for path, entry in new.items() if old.get(path) != entry}
-            await _begin(connection, begun, ids, version)
-        return changes, version
+            return await _write(connection, version, new, author, at, note)
+
+    async def change(
+        self, alter: Alter, *, author: str, at: datetime, note: str = "", dry_run: bool = False
+    ) -> tuple[tuple[Change, ...], int]:
+        """Alter some of the catalog → (what changed, version afterwards); with `dry_run`, what would change.
+
+        `alter` is asked again when somebody else was faster. Raises InvalidInput when what it gives has
+        faults, and whatever `alter` raises; on any error nothing is changed.
+        """
+        while True:
+            before = await self.state()
+            catalog = assemble(alter(before), "")
+            faults = check(catalog, file="")
+            if faults:
+                raise InvalidInput(faults)
+            new = flatten(catalog)
+            if dry_run:
+                return diff_entries(before.entries, new), before.version
+            async with writing(self._engine) as connection:
+                # What takes time was done without the lock.
+                if await _version(connection) == before.version:
+                    return await _write(connection, before.version, new, author, at, note)
 
 
 async def load_catalog(url: str) -> Stored:
@@ -163,6 +191,41 @@ class _Row:
     path: Path
     entry: Entry
     current: bool
+    from_version: int
+
+
+async def _write(
+    connection: AsyncConnection,
+    version: int,
+    new: Mapping[Path, Entry],
+    author: str,
+    at: datetime,
+    note: str,
+) -> tuple[tuple[Change, ...], int]:
+    """Make these objects the next version, unless nothing changes."""
+    rows = await _rows_at(connection, version)
+    ids = {row.path: row.id for row in rows}
+    old = {row.path: row.entry for row in rows if row.current}
+    changes = diff_entries(old, new)
+    if not changes:
+        return (), version
+    version += 1
+    await connection.execute(
+        sa.insert(VERSION), {"version": version, "at_ms": to_ms(at), "author": author, "note": note}
+    )
+    ids |= await _new_identities(connection, [path for path in new if path not in ids])
+    ended = [path for path, entry in old.items() if new.get(path) != entry]
+    await _end(connection, [ids[path] for path in ended], version)
+    begun = {path: entry for path, entry in new.items() if old.get(path) != entry}
+    await _begin(connection, begun, ids, version)
+    return changes, version
+
+
+def _state(version: int, rows: Sequence[_Row]) -> State:
+    current = [row for row in rows if row.current]
+    return State(
+        version, {row.path: row.entry for row in current}, {row.path: row.from_version for row in current}
+    )
 
 
 async def _version(connection: AsyncConnection) -> int:
@@ -196,6 +259,7 @@ async def _rows_at(connection: AsyncConnection, version: int) -> list[_Row]:
             paths[row.id],
             Entry(paths[row.parent] if row.parent is not None else None, row.position, json.loads(row.body)),
             row.to_version is None or row.to_version > version,
+            row.from_version,
         )
         for row in found
     ]
@@ -230,6 +294,7 @@ def _stored(version: int, rows: list[_Row], clicks: dict[int, str]) -> Stored:
         catalog=assemble(entries, f"stored catalog {version}"),
         ids=MappingProxyType({row.path: row.id for row in rows}),
         clicks=MappingProxyType(clicks),
+        versions=MappingProxyType({row.path: row.from_version for row in rows if row.current}),
         archived=MappingProxyType({row.path: row.entry.body for row in rows if not row.current}),
     )
 

@@ -16,6 +16,7 @@ FLOORS = {
     "adserver.measurement": 4,
     "adserver.accounts": 5,
     "adserver.forecast": 5,
+    "adserver.editing": 5,
     "adserver.serving": 6,
     "adserver.console": 6,
     "adserver.api": 6,
@@ -31,6 +32,7 @@ FLOORS = {
     "tests": 8,
 }
 _GROUND_FLOOR = ("adserver.errors", "adserver.clock", "adserver.money", "adserver.settings")
+_OFFICES = ("adserver.accounts", "adserver.forecast", "adserver.editing")
 _TOP_FLOOR = (
     "adserver.demo",
     "adserver.logs",
@@ -42,7 +44,7 @@ _TOP_FLOOR = (
     "adserver.__main__",
 )
 #: Parts of one floor do not know each other, but for these floors: here each may import those before it.
-ORDERED_FLOORS = {0: _GROUND_FLOOR, 7: _TOP_FLOOR}
+ORDERED_FLOORS = {0: _GROUND_FLOOR, 5: _OFFICES, 7: _TOP_FLOOR}
 
 _DOORS = ("adserver.serving", "adserver.console", "adserver.api", "dashboards")
 

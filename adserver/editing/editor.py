@@ -1,0 +1,169 @@
+"""A principal and edits → the catalog changed, or what would change: the one way in for all who edit.
+
+Each call opens the database for itself, in a thread: to read and check a large catalog takes a second, in
+which pages must be answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from adserver.accounts.model import Principal
+from adserver.accounts.ownership import forbidden, visible
+from adserver.catalog.model import Catalog
+from adserver.catalog.plan import Change, Entry, Path, assemble, diff_entries, flatten
+from adserver.clock import Clock
+from adserver.editing.edits import Edit, edited, undone
+from adserver.engines.catalog_history import CatalogHistory, Revision, Step
+from adserver.engines.catalog_store import CatalogStore, State
+from adserver.engines.sql import create_engine
+from adserver.errors import AdserverError, Fault, InvalidInput
+
+Result = TypeVar("Result")
+
+
+class Forbidden(AdserverError):
+    """Changes that are not the principal's to make."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(str(fault) for fault in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """What changed, and the version that it made; for a dry run, what would, and the version of now."""
+
+    changes: tuple[Change, ...]
+    version: int
+
+
+class Editor:
+    """Changes one database's catalog on behalf of somebody. Raises InvalidInput, Conflict or Forbidden."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._url = url
+        self._clock = clock
+
+    async def edit(
+        self, principal: Principal, edits: Sequence[Edit], *, note: str = "", dry_run: bool = False
+    ) -> Edited:
+        """Make edits, all or none."""
+        return await self._change(principal, lambda state: edited(state, edits), note, dry_run)
+
+    async def replace(
+        self, principal: Principal, catalog: Catalog, *, note: str = "", dry_run: bool = False
+    ) -> Edited:
+        """Make a whole catalog what the principal sees; what is not theirs to see stays as it is."""
+
+        def alter(state: State) -> dict[Path, Entry]:
+            new = flatten(catalog)
+            if principal.everywhere:
+                return new
+            seen = flatten(visible(principal, assemble(state.entries)))
+            others = {path: entry for path, entry in state.entries.items() if path not in seen}
+            taken = [path for path in new if path in others]
+            if taken:
+                raise InvalidInput([Fault("", "/".join(path), "is a name that is taken") for path in taken])
+            return {**others, **new}
+
+        return await self._change(principal, alter, note, dry_run)
+
+    async def undo(self, principal: Principal, version: int, *, dry_run: bool = False) -> Edited:
+        """Take back what one version changed; later changes of other objects stay."""
+        step = await self.step(principal, version)
+        if step is None:
+            raise InvalidInput.one("", "version", f"there is no version {version}")
+        note = f"undo of version {version}"
+        return await self._change(
+            principal, lambda state: undone(state, step.before, step.after), note, dry_run
+        )
+
+    async def history(
+        self, principal: Principal, *, path: Path | None = None, before: int | None = None, most: int = 50
+    ) -> list[Step]:
+        """The last versions that changed something of theirs, the newest first, and what."""
+
+        async def read(history: CatalogHistory) -> list[Step]:
+            revisions: list[Revision] = await history.revisions(path=path, before=before, most=most)
+            steps = [await history.step(revision.version) for revision in revisions]
+            own = [_own(principal, step) for step in steps if step]
+            return [step for step in own if step.before or step.after]
+
+        return await self._in_thread(lambda: self._with_history(read))
+
+    async def step(self, principal: Principal, version: int) -> Step | None:
+        """What one version changed of theirs; None: nothing."""
+
+        async def read(history: CatalogHistory) -> Step | None:
+            step = await history.step(version)
+            own = _own(principal, step) if step else None
+            return own if own and (own.before or own.after) else None
+
+        return await self._in_thread(lambda: self._with_history(read))
+
+    async def as_of(self, principal: Principal, version: int | None = None) -> Catalog:
+        """The catalog as it is, or was at a version, as far as they see it."""
+
+        async def read() -> Catalog:
+            store = await CatalogStore.open(self._url)
+            try:
+                return (await store.load(version)).catalog
+            finally:
+                await store.close()
+
+        return visible(principal, await self._in_thread(read))
+
+    async def _change(
+        self, principal: Principal, alter: Callable[[State], Mapping[Path, Entry]], note: str, dry_run: bool
+    ) -> Edited:
+        def guarded(state: State) -> Mapping[Path, Entry]:
+            new = alter(state)
+            refused = forbidden(principal, diff_entries(state.entries, new), state.entries, new)
+            if refused:
+                raise Forbidden(refused)
+            return new
+
+        async def change() -> Edited:
+            store = await CatalogStore.open(self._url)
+            try:
+                author = principal.email or principal.name
+                changes, version = await store.change(
+                    guarded, author=author, at=self._clock(), note=note, dry_run=dry_run
+                )
+                return Edited(changes, version)
+            finally:
+                await store.close()
+
+        return await self._in_thread(change)
+
+    async def _with_history(self, read: Callable[[CatalogHistory], Awaitable[Result]]) -> Result:
+        engine = create_engine(self._url)
+        try:
+            return await read(CatalogHistory(engine))
+        finally:
+            await engine.dispose()
+
+    async def _in_thread(self, use: Callable[[], Awaitable[Result]]) -> Result:
+        async def run() -> Result:
+            return await use()
+
+        return await asyncio.to_thread(lambda: asyncio.run(run()))
+
+
+def _own(principal: Principal, step: Step) -> Step:
+    """A step without what was never theirs to change."""
+    if principal.everywhere:
+        return step
+    foreign = forbidden(principal, step.changes, {**step.above, **step.before}, {**step.above, **step.after})
+    keys = {fault.key for fault in foreign}
+    own = {change.path for change in step.changes if "/".join(change.path[1:]) not in keys}
+    return Step(
+        step.revision,
+        {path: entry for path, entry in step.before.items() if path in own},
+        {path: entry for path, entry in step.after.items() if path in own},
+        step.above,
+    )
