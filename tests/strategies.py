@@ -119,7 +119,9 @@ def sites(draw: st.DrawFn) -> list[dict[str, Any]]:
     ]
 
 
-_SLOT_EXTRAS = st.fixed_dictionaries({}, optional={"floor": amounts(), "label": texts()})
+_SLOT_EXTRAS = st.fixed_dictionaries(
+    {}, optional={"floor": amounts(), "label": texts(), "refresh_seconds": st.integers(30, 3600)}
+)
 
 
 @st.composite

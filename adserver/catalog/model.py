@@ -40,12 +40,16 @@ class PriceModel(StrEnum):
 
 
 class Slot(Part):
-    """A named hole in a page template, sold at a CPM of `floor` or more. `label` is shown with an ad."""
+    """A named hole in a page template, sold at a CPM of `floor` or more. `label` is shown with an ad.
+
+    With `refresh_seconds` an ad is followed by another once it was in view for so long.
+    """
 
     name: Name
     sizes: tuple[Size, ...] = Field(min_length=1, max_length=20)
     floor: Micros = 0
     label: Text = "Advertisement"
+    refresh_seconds: Annotated[int, Field(ge=30, le=3600, strict=True)] | None = None
 
 
 class Site(Part):

@@ -39,6 +39,8 @@ class Live:
     clicks: Mapping[int, bytes]
     """Creative → where its clicks go, ready for a header; archived creatives keep theirs."""
     tag: Tag
+    refreshed: Mapping[int, int]
+    """Slot → seconds in view after which an ad is followed by another, of those slots that are refreshed."""
     _fragments: dict[tuple[int, int], Fragments] = field(default_factory=dict)
 
     def fragments(self, fill: Fill) -> Fragments:
@@ -46,7 +48,7 @@ class Live:
         key = (fill.slot_id, fill.choice.creative_id)
         known = self._fragments.get(key)
         if known is None:
-            known = self._fragments[key] = _encode(fill, self.version)
+            known = self._fragments[key] = _encode(fill, self.version, self.refreshed.get(fill.slot_id))
         return known
 
 
@@ -59,10 +61,16 @@ def build(stored: Stored, settings: Settings) -> Live:
         index=index,
         clicks={creative: quote(url, safe=_URL_SAFE).encode() for creative, url in stored.clicks.items()},
         tag=tag_of(sizes),
+        refreshed={
+            stored.ids["slot", site.name, slot.name]: slot.refresh_seconds
+            for site in stored.catalog.site
+            for slot in site.slot
+            if slot.refresh_seconds
+        },
     )
 
 
-def _encode(fill: Fill, version: int) -> Fragments:
+def _encode(fill: Fill, version: int, refresh_seconds: int | None) -> Fragments:
     choice, creative = fill.choice, fill.choice.creative
     stem = stem_of(
         FillToken(
@@ -76,13 +84,15 @@ def _encode(fill: Fill, version: int) -> Fragments:
             size=size_code(creative.size),
         )
     )
-    outer = {
+    outer: dict[str, object] = {
         "slot": fill.slot,
         "tier": choice.item.tier,
         "line_item": choice.item.name,
         "size": creative.size,
         "label": fill.label,
     }
+    if refresh_seconds:
+        outer["refresh_seconds"] = refresh_seconds
     drawn = {
         key: value
         for key in ("kind", "image", "image_dark", "alt", "html")

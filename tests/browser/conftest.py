@@ -74,6 +74,14 @@ class Visit:
         """JSON bodies of the POSTs to a path of whatever server, in order."""
         return [r.post_data_json for r in self.requests if r.method == "POST" and r.url.endswith(path)]
 
+    def fills(self) -> list[Any]:
+        """The entries of the first answer of `/v1/fill`."""
+        request = next(r for r in self.requests if r.method == "POST" and r.url.endswith("/v1/fill"))
+        response = request.response()
+        assert response, "it was answered"
+        fills: list[Any] = response.json()["fills"]
+        return fills
+
     def events(self, kind: str) -> list[str]:
         """Fill tokens of the events of one type that the page sent."""
         return [e["fill"] for body in self.sent_to("/v1/events") for e in body["events"] if e["type"] == kind]

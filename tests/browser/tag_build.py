@@ -15,7 +15,10 @@ import adserver.serving
 STATIC = Path(adserver.serving.__file__).parent / "static"
 BUILT = STATIC / "tag.min.js"
 #: In this order their top levels run.
-MODULES = ("page", "report", "view", "tally", "consent", "theme", "slots", "prebid", "draw", "ask", "start")
+MODULES = (
+    *("page", "slots", "theme", "report", "view", "tally", "consent", "facts", "prebid"),
+    *("draw", "ask", "start"),
+)
 #: Joined, the modules are one scope: what one exports, the others see, so that no name stands in two.
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=const|let|function)", re.MULTILINE)

@@ -1,23 +1,52 @@
-// Slots → one request for all of them, and its answer → what is drawn in each.
+// Slots → one request for all that are due together, and its answer → what is drawn in each.
 
 import { readConsent } from "./consent.js";
 import { render } from "./draw.js";
-import { SITE, list, post, safely, script } from "./page.js";
+import { facts } from "./facts.js";
+import { SITE, post, safely, script, tell } from "./page.js";
 import { headerBids } from "./prebid.js";
-import { slots } from "./slots.js";
+import { leaveEmpty, slots } from "./slots.js";
 import { keepTally, tally } from "./tally.js";
 import { theme } from "./theme.js";
 
 const FILL_TIMEOUT_MS = 5000;
 const CONSENT_TIMEOUT_MS = Number(script.dataset.consentTimeoutMs || 1500);
 
+const due = new Set();
+
+/**
+ * Has a slot asked for: now, or with `data-lazy` when the reader comes near it, which is a viewport's height away, or
+ * as many pixels as the attribute says.
+ */
+export const askFor = (slot) => {
+  const lazy = slot.element.dataset.lazy ?? script.dataset.lazy;
+  if (lazy === undefined) return askNow(slot);
+  const near = new IntersectionObserver(
+    safely((entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      near.disconnect();
+      askNow(slot);
+    }),
+    { rootMargin: lazy > 0 ? `${lazy}px 0px` : "100% 0px" },
+  );
+  near.observe(slot.element);
+  slot.stops.push(() => near.disconnect());
+};
+
+export const askNow = (slot) => {
+  if (!due.size) {
+    setTimeout(() => {
+      ask([...due]);
+      due.clear();
+    });
+  }
+  due.add(slot);
+};
+
 const fillRequest = (asked, { consent, stores }, bids) => {
-  const { section, topics, author } = script.dataset;
-  const page = { url: location.href.split("#")[0], topics: list(topics), values: author ? { author } : {} };
-  if (section) page.section = section;
   const request = {
     site: SITE,
-    page,
+    page: facts(),
     slots: asked.map(({ name, fitting }) => ({ slot: name, sizes: fitting })),
     theme: theme(),
   };
@@ -27,19 +56,32 @@ const fillRequest = (asked, { consent, stores }, bids) => {
   return request;
 };
 
-export const ask = safely(async () => {
-  const asked = [...slots.values()].filter(({ fitting }) => fitting.length);
+/** `more`: keys of the request beside the usual ones. */
+export const ask = safely(async (wanted, more) => {
+  const asked = wanted.filter((slot) => slots.get(slot.element) === slot && slot.fitting.length);
   if (!asked.length) return;
+  let fills = [];
   const [allowed, bids] = await Promise.all([readConsent(CONSENT_TIMEOUT_MS), headerBids(asked)]);
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), FILL_TIMEOUT_MS);
   try {
-    const response = await post("/v1/fill", fillRequest(asked, allowed, bids), { signal: timeout.signal });
-    if (!response.ok) return;
-    const { fills, tally: given } = await response.json();
-    keepTally(given);
-    asked.forEach((slot, index) => render(slot, fills[index])); // answers are in the order of the request
+    const body = { ...fillRequest(asked, allowed, bids), ...more };
+    const answer = await (await post("/v1/fill", body, { signal: timeout.signal })).json();
+    keepTally(answer.tally);
+    fills = answer.fills;
   } finally {
     clearTimeout(timer);
+    // Answers are in the order of the request.
+    asked.forEach((slot, index) => settle(slot, [].concat(fills)[index] || {}));
+  }
+});
+
+const settle = safely(async (slot, fill) => {
+  if (slots.get(slot.element) !== slot) return; // it left the page meanwhile
+  try {
+    if (fill.fill || fill.bid) tell(slot, "fill", fill);
+    await render(slot, fill);
+  } catch {
+    leaveEmpty(slot, fill.reason || "error");
   }
 });

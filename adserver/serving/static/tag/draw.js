@@ -1,23 +1,26 @@
 // A fill → its creative and label in the middle of the slot's space: images from facts, HTML in a sandboxed frame.
 
-import { create, dimensions, safely, webUrl } from "./page.js";
+import { create, dimensions, tell, trust, webUrl } from "./page.js";
 import { drawBid } from "./prebid.js";
-import { LABEL_HEIGHT_PX } from "./slots.js";
-import { images, paint } from "./theme.js";
+import { LABEL_HEIGHT_PX, halt } from "./slots.js";
+import { theme } from "./theme.js";
 import { drawn } from "./view.js";
 
-export const render = safely((slot, fill) => {
-  const { bid, creative, size } = fill || {};
-  if (!fill || fill.slot !== slot.name || !slot.fitting.includes(size)) return;
+/** Throws, or rejects, where nothing can be drawn. */
+export const render = async (slot, fill) => {
+  const { bid, creative, size } = fill;
+  if (fill.slot !== slot.name || !slot.fitting.includes(size)) throw 0;
   if (bid) return drawBid(slot, fill);
-  if (!creative || !fill.fill) return;
-  const [width, height] = dimensions(size);
+  if (!fill.fill) throw 0;
   const draw = { image: renderImage, html: renderFrame }[creative.kind];
-  return draw && draw(slot, fill, width, height);
-});
+  return draw(slot, fill, ...dimensions(size));
+};
 
-/** Shows the label and under it the creative, in the middle of the space that was reserved. */
-export const show = (slot, fill, drawing) => {
+/**
+ * Shows the label and under it the creative, in the middle of the space that was reserved, where another stood too.
+ * `paint` makes it that of the theme of now.
+ */
+export const show = (slot, fill, drawing, paint) => {
   const label = create("div", {
     width: "100%",
     height: `${LABEL_HEIGHT_PX}px`,
@@ -34,43 +37,58 @@ export const show = (slot, fill, drawing) => {
     minHeight: `${slot.height}px`,
   });
   unit.append(label, drawing);
-  slot.element.append(unit);
+  halt(slot);
+  if (slot.unit) slot.unit.replaceWith(unit);
+  else slot.element.append(unit);
+  slot.unit = unit;
+  slot.paint = paint;
+  tell(slot, "render", fill);
 };
 
 const renderImage = async (slot, fill, width, height) => {
   const { image, image_dark: imageDark, alt, click } = fill.creative;
-  const unit = { light: webUrl(image), dark: webUrl(imageDark) };
+  const light = webUrl(image);
+  const dark = webUrl(imageDark);
   const href = webUrl(click);
-  if (!unit.light || !href) return;
+  if (!light || !href) throw 0;
   const link = create("a", { width: `${width}px`, maxWidth: "100%" });
   Object.assign(link, { href, target: "_blank", rel: "noopener sponsored nofollow" });
+  link.addEventListener("click", () => tell(slot, "click", fill));
   const ratio = `${width} / ${height}`;
-  unit.img = create("img", { width: `${width}px`, maxWidth: "100%", height: "auto", aspectRatio: ratio });
-  Object.assign(unit.img, { width, height, alt: alt || "" });
-  paint(unit);
-  link.append(unit.img);
+  const img = create("img", { width: `${width}px`, maxWidth: "100%", height: "auto", aspectRatio: ratio });
+  Object.assign(img, { width, height, alt: alt || "" });
+  const paint = () => {
+    const url = (theme() === "dark" && dark) || light;
+    if (img.src !== url) img.src = url;
+  };
+  paint();
+  link.append(img);
   // Drawn only once it has been decoded: an image that fails leaves an empty slot, not a broken picture.
-  await unit.img.decode().catch(() => {
-    if (!unit.img.naturalWidth) throw new Error("the image cannot be drawn");
+  await img.decode().catch(() => {
+    if (!img.naturalWidth) throw 0;
   });
-  images.push(unit);
-  paint(unit); // the theme may have changed meanwhile
-  show(slot, fill, link);
-  drawn(fill.fill, unit.img, width * height);
+  paint(); // the theme may have changed meanwhile
+  show(slot, fill, link, paint);
+  drawn(slot, fill, img, width * height);
 };
 
 const renderFrame = (slot, fill, width, height) => {
   const { html, click } = fill.creative;
-  if (typeof html !== "string") return;
-  // White, as a frame of its own would be: black text of a creative must not stand on a dark page.
-  const box = { width: `${width}px`, maxWidth: "100%", height: `${height}px`, border: "0", background: "#fff" };
+  // As a frame of its own would be: black text of a creative must not stand on a dark page.
+  const box = { width: `${width}px`, maxWidth: "100%", height: `${height}px`, border: "0", background: "Canvas" };
   const frame = create("iframe", box);
   // Without allow-same-origin the creative has an opaque origin: it can reach neither the page nor its cookies.
   frame.setAttribute("sandbox", "allow-scripts allow-popups allow-popups-to-escape-sandbox");
   const title = fill.label || "Advertisement";
   const attributes = { width, height, title, loading: "eager", scrolling: "no", referrerPolicy: "no-referrer" };
-  // Absolute, because a path in a srcdoc document would lead to the page's own server.
-  Object.assign(frame, attributes, { srcdoc: html.split("{click}").join(webUrl(click)) });
-  frame.addEventListener("load", () => drawn(fill.fill, frame, width * height), { once: true });
-  show(slot, fill, frame);
+  // The click's URL is absolute, because a path in a srcdoc document would lead to the page's own server.
+  const srcdoc = trust("createHTML", html.split("{click}").join(webUrl(click)));
+  Object.assign(frame, attributes, { srcdoc });
+  /** The creative's own `prefers-color-scheme` follows the frame's. */
+  const paint = () => {
+    frame.style.colorScheme = theme();
+  };
+  paint();
+  frame.addEventListener("load", () => drawn(slot, fill, frame, width * height), { once: true });
+  show(slot, fill, frame, paint);
 };

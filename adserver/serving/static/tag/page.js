@@ -47,6 +47,19 @@ export const create = (name, style) => {
   return element;
 };
 
+/** What the browser asks for where the page enforces Trusted Types: our text, as HTML or as the URL of a script. */
+export const trust = (kind, text) => {
+  const rules = { createHTML: (given) => given, createScriptURL: (given) => given };
+  // Made when it is first needed: a page that does not allow its name is told so only then.
+  policy = policy || (window.trustedTypes ? window.trustedTypes.createPolicy("adserver", rules) : rules);
+  return policy[kind](text);
+};
+let policy;
+
+/** Tells the page's own code, by an event that bubbles up from the slot; what its listeners throw stays theirs. */
+export const tell = (slot, type, detail) =>
+  slot.element.dispatchEvent(new CustomEvent(`adserver:${type}`, { bubbles: true, detail }));
+
 /** Body as text/plain, so that the browser sends no preflight. */
 export const post = (path, body, options) =>
   fetch(ORIGIN + path, { method: "POST", body: JSON.stringify(body), credentials: "omit", ...options });

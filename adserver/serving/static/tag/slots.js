@@ -1,6 +1,6 @@
 // The page's slot elements → what is known of each, and space for it before anything is answered.
 
-import { SITE, dimensions, list } from "./page.js";
+import { SITE, dimensions, list, safely, tell } from "./page.js";
 
 export const LABEL_HEIGHT_PX = 20;
 /* global CATALOG_SIZES */
@@ -10,29 +10,53 @@ const catalogSizes = CATALOG_SIZES[SITE] || {};
 /** What is known of each slot on the page, by its element, in the order of the page. */
 export const slots = new Map();
 
+/** Lets go of slots that left the page, and finds those that came → the new ones, their space reserved. */
 export const findSlots = () => {
+  for (const slot of slots.values()) {
+    const { element, name } = slot;
+    if (!element.isConnected || element.dataset.adSlot !== name) release(slot);
+  }
   const found = [];
-  for (const element of document.querySelectorAll("[data-ad-slot]")) {
+  // AdSense's own elements have an attribute of the same name.
+  for (const element of document.querySelectorAll("[data-ad-slot]:not(ins)")) {
     if (slots.has(element)) continue;
     const name = element.dataset.adSlot;
-    const known = catalogSizes[name];
-    const own = list(element.dataset.sizes);
-    const sizes = (own.length ? own : Array.isArray(known) ? known : []).filter(dimensions);
-    slots.set(element, { element, name, sizes, inlineMinHeight: element.style.minHeight, fitting: [], height: 0 });
-    found.push(slots.get(element));
+    // `stops` end whatever watches the creative that is drawn; `unit` is that creative with its label.
+    const slot = { element, name, stops: [], unit: null, minHeight: element.style.minHeight };
+    slots.set(element, slot);
+    found.push(slot);
   }
   reserve(found);
+  return found;
+};
+
+/** "1024: 970x250, 728x90; 0: 320x100" → the sizes for a viewport of this width; without widths, for any. */
+const sizesFor = (mapping) => {
+  let widest = -1;
+  let sizes = [];
+  for (const part of mapping.split(";")) {
+    const [, width = 0, names] = /^\s*(?:(\d+):)?(.*)$/s.exec(part);
+    if (width > innerWidth || width <= widest) continue;
+    widest = Number(width);
+    sizes = list(names);
+  }
+  return sizes;
 };
 
 /** Slots → each as high as its tallest creative and the label, never lower than the page's own CSS wants it. */
 export const reserve = (chosen) => {
-  for (const { element, inlineMinHeight } of chosen) element.style.minHeight = inlineMinHeight;
+  for (const { element, minHeight } of chosen) {
+    element.style.minHeight = minHeight;
+    element.style.removeProperty("display"); // it may have been collapsed
+  }
   const measured = chosen.map((slot) => [slot, getComputedStyle(slot.element), slot.element.clientWidth]);
   const minHeights = measured.map(([slot, css, clientWidth]) => {
     const edges = (...names) => names.reduce((sum, name) => sum + (parseFloat(css[name]) || 0), 0);
     const width = clientWidth - edges("paddingLeft", "paddingRight");
-    slot.fitting = slot.sizes.filter((size) => dimensions(size)[0] <= width);
-    if (!slot.fitting.length) return slot.inlineMinHeight;
+    const own = slot.element.dataset.sizes;
+    const sizes = own ? sizesFor(own) : [].concat(catalogSizes[slot.name] || []);
+    slot.fitting = sizes.filter((size) => dimensions(size) && dimensions(size)[0] <= width);
+    if (!slot.fitting.length) return slot.minHeight;
     slot.height = Math.max(...slot.fitting.map((size) => dimensions(size)[1])) + LABEL_HEIGHT_PX;
     const frame = edges("paddingTop", "paddingBottom", "borderTopWidth", "borderBottomWidth");
     const wanted = `${slot.height + (css.boxSizing === "border-box" ? frame : 0)}px`;
@@ -40,3 +64,28 @@ export const reserve = (chosen) => {
   });
   chosen.forEach(({ element }, index) => (element.style.minHeight = minHeights[index]));
 };
+
+/** Ends whatever watches the creative of now. */
+export const halt = (slot) => slot.stops.splice(0).forEach((stop) => stop());
+
+const release = (slot) => {
+  halt(slot);
+  if (slot.unit) slot.unit.remove();
+  slots.delete(slot.element);
+};
+
+/**
+ * A slot that stays empty gives its space back once it is below the viewport: nothing that the reader looks at moves.
+ * One that shows a creative already keeps it.
+ */
+export const leaveEmpty = safely((slot, reason) => {
+  if (slot.unit) return;
+  tell(slot, "empty", { slot: slot.name, reason });
+  const observer = new IntersectionObserver(safely(() => {
+    if (slot.element.getBoundingClientRect().top < innerHeight) return;
+    halt(slot);
+    slot.element.style.setProperty("display", "none", "important");
+  }));
+  observer.observe(slot.element);
+  slot.stops.push(() => observer.disconnect());
+});

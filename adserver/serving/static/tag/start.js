@@ -8,12 +8,16 @@
 // Nothing is drawn by HTML text in the page's own document, and no failure of ours reaches the page: its slots then
 // stay empty.
 
-import { ask } from "./ask.js";
-import { rootElement, safely } from "./page.js";
+import { askFor, askNow } from "./ask.js";
+import { tellFacts } from "./facts.js";
+import { queue, rootElement, safely } from "./page.js";
 import { sendNow } from "./report.js";
-import { findSlots, reserve, slots } from "./slots.js";
+import { findSlots, halt, reserve, slots } from "./slots.js";
 import { followTheme } from "./theme.js";
 import { lookAgain } from "./view.js";
+
+/** Whether the page is there: before that, slots are found and not asked for. */
+let complete = false;
 
 const followVisibility = () => {
   addEventListener("focus", lookAgain);
@@ -25,18 +29,48 @@ const followVisibility = () => {
   });
 };
 
-const parsed = new MutationObserver(safely(findSlots));
-parsed.observe(rootElement, { childList: true, subtree: true });
+/** What a page that goes on in the same document brings and takes away: single-page navigation, endless scrolling. */
+const followPage = () => {
+  const changed = new MutationObserver(safely(() => {
+    const found = findSlots();
+    if (complete) found.forEach(askFor);
+  }));
+  changed.observe(rootElement, { childList: true, subtree: true, attributeFilter: ["data-ad-slot"] });
+};
+
+/** The page's own code: `adserver.push((ads) => ads.refresh())`. What it throws is for its own developers to see. */
+const takeCommands = () => {
+  const run = (command) => {
+    try {
+      command(queue);
+    } catch (error) {
+      reportError(error);
+    }
+  };
+  queue.page = tellFacts;
+  /** Asks anew for these elements' slots, or for all: their creatives stand until others take their place. */
+  queue.refresh = safely((...elements) => {
+    const chosen = [...slots.values()].filter(({ element }) => !elements.length || elements.includes(element));
+    chosen.filter(({ unit }) => !unit).forEach(halt);
+    reserve(chosen);
+    chosen.forEach(askNow);
+  });
+  queue.push = (...commands) => commands.forEach(run);
+  queue.splice(0).forEach(run);
+};
+
 findSlots();
+followPage();
 followTheme();
 followVisibility();
 // The first frame after the document: widths are final only when its stylesheets are there, and the browser
 // paints no frame before that, nor for a page that is only prerendered or opened in the background.
-const complete = () => requestAnimationFrame(safely(() => {
-  parsed.disconnect();
+const parsed = () => requestAnimationFrame(safely(() => {
+  complete = true;
   findSlots();
   reserve([...slots.values()]);
-  ask();
+  slots.forEach(askFor);
+  takeCommands();
 }));
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", complete);
-else complete();
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", parsed);
+else parsed();

@@ -1,28 +1,22 @@
-// The page's own switch or the reader's system → light or dark, and images that follow it in place.
+// The page's own switch or the reader's system → light or dark, and creatives that follow it in place.
 
 import { rootElement, safely, script } from "./page.js";
+import { slots } from "./slots.js";
 
-const ATTRIBUTE = script.dataset.themeAttribute;
+/** An attribute of <html> that is "dark" or "light", or a class that it has while the page is dark. */
+const { themeAttribute: ATTRIBUTE, themeClass: CLASS } = script.dataset;
 const darkQuery = matchMedia("(prefers-color-scheme: dark)");
-
-/** Image creatives on the page: their element and its two variants. */
-export const images = [];
 
 export const theme = () => {
   const chosen = ATTRIBUTE && rootElement.getAttribute(ATTRIBUTE);
   if (chosen === "dark" || chosen === "light") return chosen;
-  return darkQuery.matches ? "dark" : "light";
-};
-
-/** The image of the theme of now, in place. */
-export const paint = (unit) => {
-  const url = (theme() === "dark" && unit.dark) || unit.light;
-  if (unit.img.src !== url) unit.img.src = url;
+  return (CLASS ? rootElement.classList.contains(CLASS) : darkQuery.matches) ? "dark" : "light";
 };
 
 export const followTheme = () => {
-  const repaint = safely(() => images.forEach(paint));
+  const repaint = safely(() => slots.forEach(({ paint }) => paint && paint()));
   darkQuery.addEventListener("change", repaint);
-  if (!ATTRIBUTE) return;
-  new MutationObserver(repaint).observe(rootElement, { attributes: true, attributeFilter: [ATTRIBUTE] });
+  if (!ATTRIBUTE && !CLASS) return;
+  const observed = { attributes: true, attributeFilter: [ATTRIBUTE, "class"].filter(Boolean) };
+  new MutationObserver(repaint).observe(rootElement, observed);
 };

@@ -1,6 +1,7 @@
-// A creative that was drawn → its impression, and its one second in view by the rule of the MRC.
+// A creative that was drawn → its impression, its second in view by the rule of the MRC, and when it is replaced.
 
-import { safely } from "./page.js";
+import { askNow } from "./ask.js";
+import { safely, tell } from "./page.js";
 import { report } from "./report.js";
 
 // MRC Viewable Ad Impression Measurement Guidelines: half of the pixels for one continuous second in a focused
@@ -9,29 +10,55 @@ const VIEWABLE_MS = 1000;
 const VIEWABLE_RATIO = 0.5;
 const LARGE_RATIO = 0.3;
 const LARGE_AREA_PX = 242500;
+const LEAST_REFRESH_MS = 30000;
 
-/** Creatives that are not viewable yet: each is a function that looks again and starts or stops its second. */
+/** Creatives that are watched: each is a function that looks again and starts or stops their time. */
 const watched = new Set();
 
 /** Reports the impression with the next frame that the browser paints, then watches whether it is viewed. */
-export const drawn = (token, element, area) => {
+export const drawn = (slot, fill, element, area) => {
   requestAnimationFrame(safely(() => {
-    report(token, "impression");
+    if (!element.isConnected) return;
+    report(fill.fill, "impression");
     if (!window.IntersectionObserver) return;
-    report(token, "measurable");
-    watch(token, element, area >= LARGE_AREA_PX ? LARGE_RATIO : VIEWABLE_RATIO);
+    report(fill.fill, "measurable");
+    const ratio = area >= LARGE_AREA_PX ? LARGE_RATIO : VIEWABLE_RATIO;
+    watch(slot, element, ratio, VIEWABLE_MS, false, () => {
+      report(fill.fill, "viewable");
+      tell(slot, "viewable", fill);
+    });
+    // A click into another's frame shows only in that it takes the focus away.
+    const left = () => element.contains(document.activeElement) && tell(slot, "click", fill);
+    if (element.tagName !== "IMG") listen(slot, left);
+    if (fill.refresh_seconds) {
+      const refreshMs = Math.max(fill.refresh_seconds * 1000, LEAST_REFRESH_MS);
+      watch(slot, element, ratio, refreshMs, true, () => askNow(slot));
+    }
   }));
 };
 
-const watch = (token, element, ratio) => {
+const listen = (slot, left) => {
+  const soon = () => setTimeout(safely(left));
+  addEventListener("blur", soon);
+  slot.stops.push(() => removeEventListener("blur", soon));
+};
+
+/** Calls `then` once an element was in view for so long: in one go, or with `summed` all in all. */
+const watch = (slot, element, ratio, ms, summed, then) => {
   let inView = false;
   let timer = 0;
+  let since = 0;
+  let missing = ms;
   const look = () => {
     const seen = inView && document.visibilityState === "visible" && document.hasFocus();
-    if (seen && !timer) timer = setTimeout(safely(finish), VIEWABLE_MS);
-    if (seen) return;
-    clearTimeout(timer); // whatever leaves begins a new second when it comes back
+    if (seen && !timer) {
+      since = performance.now();
+      timer = setTimeout(safely(finish), missing);
+    }
+    if (seen || !timer) return;
+    clearTimeout(timer);
     timer = 0;
+    if (summed) missing -= performance.now() - since; // else whatever leaves begins anew when it comes back
   };
   const observer = new IntersectionObserver(
     safely((entries) => {
@@ -40,13 +67,18 @@ const watch = (token, element, ratio) => {
     }),
     { threshold: ratio },
   );
-  const finish = () => {
+  const stop = () => {
+    clearTimeout(timer);
     observer.disconnect();
     watched.delete(look);
-    report(token, "viewable");
+  };
+  const finish = () => {
+    stop();
+    then();
   };
   observer.observe(element);
   watched.add(look);
+  slot.stops.push(stop);
 };
 
 export const lookAgain = safely(() => watched.forEach((look) => look()));
