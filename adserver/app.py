@@ -15,11 +15,14 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from adserver.accounts.accounts import Accounts
 from adserver.clock import Clock, system_clock, to_ms
+from adserver.console.routes import routes as console_routes
 from adserver.decision.index import Index
 from adserver.decision.saved import unpack
 from adserver.decision.steering import Prepared, Steering
 from adserver.decision.tally import TallyKey
+from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import CatalogStore, Stored, load_catalog, sqlite_url
 from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
@@ -103,6 +106,8 @@ class App:
             stack.enter_context(in_use(settings.db))
             catalog = await CatalogStore.open(url)
             stack.push_async_callback(catalog.close)
+            users = await AccountStore.open(url)
+            stack.push_async_callback(users.close)
             await migrate(url, "events")
             engine = SqliteLog(settings.db, min_click_delay_ms=settings.min_click_delay_ms)
             stack.callback(engine.close)
@@ -124,7 +129,7 @@ class App:
             parts.day_of = self._loop.day_of
             await self._loop.begin()
             reports = Reports(source, self._current, self._clock, settings.max_report_days)
-            self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports)))
+            self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports, users)))
             # What was built to start lives as long as the server: the garbage collector need not visit it.
             gc.collect()
             gc.freeze()
@@ -185,11 +190,12 @@ class App:
             ),
         )
 
-    def _routes(self, parts: Parts, reports: Reports) -> list[BaseRoute]:
+    def _routes(self, parts: Parts, reports: Reports, users: AccountStore) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
         routes += report_routes(reports, self.settings)
         guard = Middleware(Access, settings=self.settings, refuse=problem)
         routes.append(explain_route(parts, self._current, guard))
+        routes += console_routes(Accounts(users, self._clock, self.settings), self.settings)
         return routes + (self._pages(self._clock) if self._pages else [])
 
     def _current(self) -> Stored:

@@ -17,6 +17,7 @@ FLOORS = {
     "adserver.accounts": 5,
     "adserver.forecast": 5,
     "adserver.editing": 5,
+    "adserver.web": 5,
     "adserver.serving": 6,
     "adserver.console": 6,
     "adserver.api": 6,
@@ -32,7 +33,7 @@ FLOORS = {
     "tests": 8,
 }
 _GROUND_FLOOR = ("adserver.errors", "adserver.clock", "adserver.money", "adserver.settings")
-_OFFICES = ("adserver.accounts", "adserver.forecast", "adserver.editing")
+_OFFICES = ("adserver.accounts", "adserver.forecast", "adserver.editing", "adserver.web")
 _TOP_FLOOR = (
     "adserver.demo",
     "adserver.logs",
@@ -58,6 +59,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "fastapi": ("adserver.api",),
     "is_bot": ("adserver.serving.agents",),
     "jinja2": ("dashboards", "adserver.console", "adserver.demo"),
+    "markupsafe": ("adserver.console",),
     "maxminddb": ("adserver.serving",),
     "minify": (),
     "msgspec": (
@@ -78,7 +80,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "segno": ("adserver.console",),
     "sqlalchemy": ("adserver.engines",),
     "sqlite3": ("adserver.engines",),
-    "starlette": (*_DOORS, *_TOP_FLOOR),
+    "starlette": ("adserver.web", *_DOORS, *_TOP_FLOOR),
     "structlog": ("adserver.measurement", *_DOORS, *_TOP_FLOOR),
     "tomli_w": ("adserver.catalog.file",),
     "tomllib": ("adserver.catalog.file",),

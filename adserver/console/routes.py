@@ -1,0 +1,34 @@
+"""Addresses below /console → the screens of ad ops, all but signing in behind the door."""
+
+from __future__ import annotations
+
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from adserver.accounts.accounts import Accounts
+from adserver.accounts.model import Scope
+from adserver.console.account import Account
+from adserver.console.pages import ASSETS, page
+from adserver.console.sign_in import SignIn, refuse
+from adserver.settings import Settings
+from adserver.web.door import Door
+
+
+def routes(accounts: Accounts, settings: Settings) -> list[BaseRoute]:
+    """Everything below /console."""
+    door = Middleware(
+        Door,
+        accounts=accounts,
+        settings=settings,
+        refuse=refuse,
+        scopes={False: Scope.READ, True: Scope.WRITE},
+    )
+    inner: list[BaseRoute] = [Route("/", _home), *Account(accounts).routes()]
+    behind = Mount("/", routes=inner, middleware=[door])
+    return [Mount("/console", routes=[ASSETS.route(), *SignIn(accounts, settings).routes(), behind])]
+
+
+async def _home(request: Request) -> Response:
+    return page(request, "home.html", "Home")
