@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     impression_window_seconds: Positive = 6 * 3600
     #: A fill's click counts within this time of the fill, in seconds.
     click_window_seconds: Positive = 30 * 86_400
+    #: An order counts within this time of its fill's click, unless its campaign says otherwise, in seconds.
+    click_lookback_seconds: Positive = 30 * 86_400
+    #: The same, of its fill's impression; 0: only clicks lead to orders.
+    view_lookback_seconds: Annotated[int, Field(ge=0)] = 0
+    #: Longest order id that an advertiser may report, in characters.
+    max_order_chars: Positive = 100
     #: How long a clock may run ahead: tokens from further in the future are refused, in seconds.
     clock_skew_seconds: Positive = 300
     #: How often a worker looks for a new catalog version, in seconds.

@@ -277,7 +277,10 @@ def _of_tier(draw: st.DrawFn, tier: Tier) -> dict[str, Any]:
     return some_of_flight | ({"price": draw(prices())} if tier is Tier.NETWORK else {})
 
 
-_CAMPAIGN_EXTRAS = st.fixed_dictionaries({}, optional={"caps": _CAPS})
+_LOOKBACK = st.fixed_dictionaries(
+    {}, optional={"click": st.sampled_from(["30m", "90d"]), "view": st.sampled_from(["1h", "1d"])}
+)
+_CAMPAIGN_EXTRAS = st.fixed_dictionaries({}, optional={"caps": _CAPS, "lookback": _LOOKBACK})
 _PAGE_EXTRAS = st.fixed_dictionaries(
     {},
     optional={

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
+from adserver.catalog.fields import FILL_MACRO
 from adserver.catalog.keys import Finding, Loc, readable, to_faults
 from adserver.catalog.model import Cap, Catalog, LineItem, PriceModel, Slot, Tier
 from adserver.catalog.nearest import nearest
@@ -29,8 +31,8 @@ from adserver.money import format_micros
 NOT_YET: Mapping[str, str] = {
     "trusted": "its creatives are drawn in a sandbox yet, as all others",
     "price.flat": "the revenue of flat days is not counted yet",
-    "price.cpa": "conversions, and so their revenue, are not counted yet",
 }
+_MACRO = re.compile(r"\{[a-z_]{1,20}\}")
 #: Shares are sums of binary fractions: 0.7 + 0.2 + 0.1 must not be more than 1.
 _SHARE_TOLERANCE = 1e-9
 
@@ -46,6 +48,7 @@ def warn(catalog: Catalog, file: str, now: datetime) -> list[Fault]:
     tables = catalog.model_dump(by_alias=True)
     found = outline(tables)
     findings = [*_unlikely(catalog, found, now), *_oversold(catalog, found), *_idle_caps(catalog)]
+    findings += _macros(catalog, found)
     return [*to_faults(tables, findings, file), *to_faults(tables, list(_not_yet(catalog)), file)]
 
 
@@ -242,6 +245,21 @@ def _most_promised(items: Sequence[LineItem]) -> tuple[float, list[str]]:
 
 
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+def _macros(catalog: Catalog, found: Outline) -> Iterator[Finding]:
+    """Click URLs whose macros are none, and line items paid by orders of which nobody can report one."""
+    for (_, _, item), place in zip(catalog.line_items(), found.items, strict=True):
+        clicks = [creative.click or "" for creative in item.creative]
+        for click, creative_place in zip(clicks, place.creatives, strict=True):
+            for macro in sorted({*_MACRO.findall(click)} - {FILL_MACRO}):
+                yield (*creative_place.loc, "click"), f"{macro} stands for nothing; {FILL_MACRO} is the fill"
+        paid = item.price is not None and item.price.model is PriceModel.CPA
+        if paid and clicks and not any(FILL_MACRO in click for click in clicks):
+            yield (
+                (*place.loc, "price", "cpa"),
+                f"no click URL of its creatives has {FILL_MACRO}, by which the advertiser reports an order",
+            )
 
 
 def _idle_caps(catalog: Catalog) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from adserver.catalog.part import RULE
 from adserver.catalog.targeting import Place
 from adserver.errors import Fault
 
+_SPAN = 'a span of minutes, hours or days such as "30m", "12h" or "7d"'
 #: What a text has to look like, by the key that it stands at.
 _LOOKS = {
     "name": "a name (lower-case letters, digits, '.', '_' and '-', at most 63, the first a letter or digit)",
@@ -21,7 +22,9 @@ _LOOKS = {
     "sizes": 'a size such as "970x250"',
     "domain": 'a domain such as "news.example"',
     "currency": 'a currency code such as "USD"',
-    "per": 'a span of minutes, hours or days such as "30m", "12h" or "7d"',
+    "per": _SPAN,
+    "click": _SPAN,
+    "view": _SPAN,
 }
 _INSTANT = "a date and time such as 2026-11-01T00:00:00"
 _SENTENCES: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {

@@ -47,6 +47,11 @@ def _to_utc(value: datetime) -> datetime:
 _PLAIN_URL = re.compile(r"[A-Za-z0-9/:.?&=_~%#+,;@!$'()*-]*")
 
 
+#: What stands in a click URL for the token of the fill that was clicked: an advertiser that has it can report
+#: an order.
+FILL_MACRO = "{fill}"
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)

@@ -126,11 +126,16 @@ class Cap(Part):
 
     @property
     def seconds(self) -> int:
-        """Length of the window in seconds: `"30m"` → 1800."""
-        return int(self.per[:-1]) * _UNIT_SECONDS[self.per[-1]]
+        """Length of the window in seconds."""
+        return seconds_of(self.per)
 
 
 _UNIT_SECONDS: Mapping[str, int] = {"m": 60, "h": 3600, "d": 86_400}
+
+
+def seconds_of(window: str) -> int:
+    """Length of a window in seconds: `"30m"` → 1800."""
+    return int(window[:-1]) * _UNIT_SECONDS[window[-1]]
 
 
 def _one_per_window(caps: tuple[Cap, ...]) -> tuple[Cap, ...]:
@@ -265,11 +270,35 @@ _ONLY_IN = {
 }
 
 
+#: A longer memory than any click deserves.
+_LONGEST_LOOKBACK_DAYS = 90
+
+
+def _within_lookback(window: str) -> str:
+    if seconds_of(window) > _LONGEST_LOOKBACK_DAYS * 86_400:
+        raise ValueError(f"is more than {_LONGEST_LOOKBACK_DAYS} days")
+    return window
+
+
+LookbackWindow = Annotated[Window, AfterValidator(_within_lookback)]
+
+
+class Lookback(Part):
+    """How long after a click an order is its conversion, such as `"30d"`; with `view`, after a view too.
+
+    What is not given is as in the settings.
+    """
+
+    click: LookbackWindow | None = None
+    view: LookbackWindow | None = None
+
+
 class Campaign(Part):
     """A purpose for which an advertiser buys line items. Its `caps` count all of them together."""
 
     name: Name
     caps: Caps = ()
+    lookback: Lookback | None = None
     line_item: tuple[LineItem, ...] = ()
 
 

@@ -72,6 +72,8 @@ class Stored:
     clicks: Mapping[int, str]
     #: Archived objects and their last body, so that reports still know a site's currency and time zone.
     archived: Mapping[Path, Mapping[str, Any]]
+    #: Line item id → the path of its campaign, `("campaign", advertiser, name)`, also of archived ones.
+    campaigns: Mapping[int, Path]
     #: Object → the version that gave it its present form; what an editor has seen is known by it.
     versions: Mapping[Path, int] = field(default_factory=dict)
 
@@ -296,6 +298,9 @@ def _stored(version: int, rows: list[_Row], clicks: dict[int, str]) -> Stored:
         clicks=MappingProxyType(clicks),
         versions=MappingProxyType({row.path: row.from_version for row in rows if row.current}),
         archived=MappingProxyType({row.path: row.entry.body for row in rows if not row.current}),
+        campaigns=MappingProxyType(
+            {row.id: row.entry.parent for row in rows if row.path[0] == "line_item" and row.entry.parent}
+        ),
     )
 
 

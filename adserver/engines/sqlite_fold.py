@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from adserver.clock import BUCKETS_PER_DAY
 
+#: One row of the log: fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity.
+Row = tuple[int, int, int, int, int, int, int, int, int, int]
 #: The counter that says from which UTC day on the log holds all events, in days since 1970.
 KEPT_FROM_DAY = "kept_from_day"
 _ROLLUP = """

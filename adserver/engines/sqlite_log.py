@@ -19,13 +19,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from adserver.engines.sqlite_fold import Rebuilt, add_incoming, rebuild
+from adserver.engines.sqlite_conversions import Conversion, keep_orders, mark_conversions
+from adserver.engines.sqlite_fold import Rebuilt, Row, add_incoming, rebuild
 from adserver.engines.sqlite_limits import Counted, Limit, keep_limits, prepare_limits, replace_limits
 from adserver.engines.sqlite_traffic import mark_clicks, prepare_traffic, withdraw_invalid
 from adserver.errors import StorageFailed
 
-#: One row of the log: fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity.
-Row = tuple[int, int, int, int, int, int, int, int, int, int]
 #: (bucket, slot, outcome) → how many times a slot was asked for.
 Requests = Mapping[tuple[int, int, str], int]
 
@@ -155,29 +154,44 @@ class SqliteLog:
         with self._transaction():
             replace_limits(self._db, limits)
 
-    def commit(self, rows: Sequence[Row], requests: Requests, states: Sequence[State] = ()) -> Committed:
-        """Write events, counts of requests and states durably, with all sums, in one transaction.
+    def commit(
+        self,
+        rows: Sequence[Row],
+        requests: Requests,
+        states: Sequence[State] = (),
+        conversions: Sequence[Conversion] = (),
+    ) -> Committed:
+        """Write events, counts of requests, states and orders durably, with all sums, in one transaction.
 
         The first of several events of one kind and fill stays; the others raise its `repeat_count`. What is
-        beyond a limit is marked. Raises StorageFailed with nothing written.
+        beyond a limit is marked, and a conversion that nothing led to. Raises StorageFailed with nothing
+        written.
         """
         with self._transaction():
             self._db.executemany(_SAVE, states)
-            return self.add(rows, requests, self._min_click_delay_ms)
+            return self.add(rows, requests, self._min_click_delay_ms, conversions)
 
     def add(
-        self, rows: Sequence[Row], requests: Requests, min_click_delay_ms: int | None = None
+        self,
+        rows: Sequence[Row],
+        requests: Requests,
+        min_click_delay_ms: int | None = None,
+        conversions: Sequence[Conversion] = (),
     ) -> Committed:
-        """`commit`'s work inside a transaction of the caller's. A history's clicks have no impressions."""
+        """`commit`'s work inside a transaction of the caller's.
+
+        A history's clicks have no impressions, and its conversions neither clicks nor orders.
+        """
         if requests:
             counts = [(*key, count) for key, count in requests.items()]
             self._db.execute(_ADD_REQUESTS, (msgspec.json.encode(counts).decode(),))
-        if not rows:
+        if not (rows or conversions):
             return Committed(0, (), {})
-        self._take(rows)
+        self._take([*rows, *(one.row for one in conversions)] if conversions else rows)
         marked = self._find_repeats()
         if min_click_delay_ms is not None:
             mark_clicks(self._db, min_click_delay_ms)
+        orders = mark_conversions(self._db, conversions) if conversions else ()
         counted = keep_limits(self._db)
         found = self._db.execute(_MARKED).fetchall()
         for validity, count, repeat_count in found:
@@ -185,7 +199,9 @@ class SqliteLog:
             marked[_DUPLICATE] += repeat_count
         del marked[_VALID]
         add_incoming(self._db, any_marked=bool(found))
-        return Committed(self._db.execute(_KEEP).rowcount, counted, marked)
+        new_count = self._db.execute(_KEEP).rowcount
+        keep_orders(self._db, orders)
+        return Committed(new_count, counted, marked)
 
     def _find_repeats(self) -> Counter[int]:
         """Take what is in the log already out of the batch, and count it there, as duplicates."""

@@ -27,6 +27,7 @@ class Kind(IntEnum):
     """MRC: half of its pixels (30 % of large ones) for one continuous second in a focused tab."""
     CLICK = 4
     CONVERSION = 5
+    """An order that the advertiser reported for it."""
 
 
 class Validity(IntEnum):
@@ -41,7 +42,8 @@ class Validity(IntEnum):
     """Its fill is further ahead of our clock than the setting allows."""
     OVER_GOAL = 4
     """More than the line item's goal, budget or daily budget holds, or of a fill whose impression was."""
-    # From 16 on: invalid traffic, by the rules of `measurement.invalid`. A later valid event takes its place.
+    # From 16 on, what a later valid event takes the place of: invalid traffic, by the rules of
+    # `measurement.invalid`, and orders that nothing led to, or that were counted before.
     BOT = 16
     NO_USER_AGENT = 17
     DATACENTRE = 18
@@ -50,6 +52,8 @@ class Validity(IntEnum):
     BURST = 21
     NO_IMPRESSION = 22
     TOO_SOON = 23
+    NO_CLICK = 24
+    ORDER_COUNTED = 25
 
 
 class Event(NamedTuple):
@@ -82,7 +86,10 @@ BILLABLE = {
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """How long after its fill an event counts, and how far a fill may be ahead of our clock; in ms."""
+    """How long after its fill an event counts, and how far a fill may be ahead of our clock; in ms.
+
+    A conversion is counted from its click, which the log knows (`engines.sqlite_conversions`).
+    """
 
     view_ms: int
     click_ms: int
@@ -92,7 +99,9 @@ class Windows:
         """Validity of an event that arrives so long after its fill. Windows are half-open."""
         if age_ms < -self.skew_ms:
             return Validity.FUTURE
-        window = self.click_ms if kind in (Kind.CLICK, Kind.CONVERSION) else self.view_ms
+        if kind is Kind.CONVERSION:
+            return Validity.VALID
+        window = self.click_ms if kind is Kind.CLICK else self.view_ms
         return Validity.VALID if age_ms < window else Validity.LATE
 
 

@@ -96,6 +96,8 @@ OTHERS = (
     Rule(Validity.LATE, "Later after its fill than counts", "README, What is counted"),
     Rule(Validity.FUTURE, "Of a fill that is ahead of the server’s clock", "README, What is counted"),
     Rule(Validity.OVER_GOAL, "Beyond the line item’s goal or budget", "README, What is counted"),
+    Rule(Validity.NO_CLICK, "An order that no click of its fill led to", "README, Conversions"),
+    Rule(Validity.ORDER_COUNTED, "An order that was counted before", "README, Conversions"),
 )
 BY_VALIDITY = {rule.validity: rule for rule in RULES + OTHERS}
 _IN_REQUESTS = tuple((rule.applies, rule.validity) for rule in RULES if rule.applies)

@@ -18,6 +18,7 @@ from typing import Protocol
 
 import structlog
 
+from adserver.engines.sqlite_conversions import Conversion
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_log import Committed, State
 from adserver.errors import Overloaded, StorageFailed
@@ -33,6 +34,8 @@ INVALID = "invalid."
 _log = structlog.get_logger()
 #: Events per transaction: enough to share a disk sync, few enough that none waits long for its neighbours.
 _BATCH = 5_000
+#: Orders per transaction; each costs as much as some dozens of events.
+_ORDERS = 200
 _RETRY_SECONDS = 0.25
 #: Upper bounds, included, by which commits are counted by their time; what is slower has a place of its own.
 COMMIT_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -42,9 +45,14 @@ class Store(Protocol):
     """What the log needs of an engine. Each call returns when its work is durable, or raises."""
 
     def commit(
-        self, rows: Sequence[Event], requests: dict[tuple[int, int, str], int], states: Sequence[State], /
+        self,
+        rows: Sequence[Event],
+        requests: dict[tuple[int, int, str], int],
+        states: Sequence[State],
+        conversions: Sequence[Conversion],
+        /,
     ) -> Committed:
-        """Write events, counts of requests and states in one transaction; which of them are new and count.
+        """Write events, counts of requests, states and orders in one transaction; which are new and count.
 
         Raises StorageFailed with nothing written.
         """
@@ -109,6 +117,7 @@ class EventLog:
         self._flush_seconds = flush_seconds
         self._on_counted = on_counted
         self._waiting: list[Event] = []
+        self._conversions: list[Conversion] = []
         self._requests: dict[tuple[int, int, str], int] = {}
         self._states: dict[str, State] = {}
         self._limits: Sequence[Limit] | None = None
@@ -138,7 +147,7 @@ class EventLog:
     @property
     def waiting_count(self) -> int:
         """Events that are not on disk yet."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._conversions)
 
     @property
     def failing(self) -> bool:
@@ -150,20 +159,22 @@ class EventLog:
         """How long ago the newest event was written; None before the first one."""
         return None if self._last_event_at is None else time.monotonic() - self._last_event_at
 
-    def append(self, events: Sequence[Event]) -> asyncio.Future[None]:
-        """Queue events; the future is done when they are on disk, and fails when that was not possible.
+    def append(self, events: Sequence[Event], conversions: Sequence[Conversion] = ()) -> asyncio.Future[None]:
+        """Queue events, and orders with theirs; the future is done when they are on disk, or fails.
 
         Raises Overloaded, with nothing queued and the events counted as shed, when too many wait.
         """
-        if len(self._waiting) + len(events) > self._max_waiting:
-            self.counts.shed += len(events)
-            raise Overloaded(f"{len(self._waiting)} events wait for the disk")
+        count = len(events) + len(conversions)
+        if self.waiting_count + count > self._max_waiting:
+            self.counts.shed += count
+            raise Overloaded(f"{self.waiting_count} events wait for the disk")
         if self._acknowledged is None:
             self._acknowledged = asyncio.get_running_loop().create_future()
             # Clicks do not wait for their future: a failure nobody looks at is in the log already.
             self._acknowledged.add_done_callback(lambda future: future.cancelled() or future.exception())
             self._wake.set()
         self._waiting.extend(events)
+        self._conversions.extend(conversions)
         return self._acknowledged
 
     def count_request(self, bucket: int, slot: int, outcome: str) -> None:
@@ -196,20 +207,23 @@ class EventLog:
     async def _commit_waiting(self) -> bool:
         """Write all that waits, in batches; whether that worked. What failed waits on, unacknowledged."""
         events, requests, acknowledged = self._waiting, self._requests, self._acknowledged
-        states = self._states
-        if not events and not requests and not states:
+        states, conversions = self._states, self._conversions
+        if not (events or requests or states or conversions):
             return True
-        self._waiting, self._requests, self._acknowledged, self._states = [], {}, None, {}
+        self._waiting, self._requests, self._acknowledged = [], {}, None
+        self._states, self._conversions = {}, []
         written = 0
         try:
-            while written < len(events) or requests or states:
+            while written < len(events) or requests or states or conversions:
                 batch = events[written : written + _BATCH]
-                await self._commit(batch, requests, list(states.values()))
+                # Orders come last: what led to them may be among the events.
+                orders = conversions[:_ORDERS] if written + len(batch) == len(events) else []
+                await self._commit(batch, requests, list(states.values()), orders)
                 written += len(batch)
-                requests, states = {}, {}
+                requests, states, conversions = {}, {}, conversions[len(orders) :]
         except StorageFailed as error:
-            self._failed(error, len(events) - written)
-            self._take_back(events[written:], requests, states)
+            self._failed(error, len(events) - written + len(conversions))
+            self._take_back(events[written:], requests, states, conversions)
             if acknowledged:
                 acknowledged.set_exception(error)
             return False
@@ -232,7 +246,11 @@ class EventLog:
             _log.warning("events are written again", after_seconds=seconds)
 
     async def _commit(
-        self, batch: list[Event], requests: dict[tuple[int, int, str], int], states: list[State]
+        self,
+        batch: list[Event],
+        requests: dict[tuple[int, int, str], int],
+        states: list[State],
+        conversions: list[Conversion],
     ) -> None:
         """One transaction, under the newest limits; then count it and tell what counts."""
         loop = asyncio.get_running_loop()
@@ -241,11 +259,14 @@ class EventLog:
             if self._limits is limits:
                 self._limits = None
         start = time.monotonic()
-        committed = await loop.run_in_executor(self._thread, self._store.commit, batch, requests, states)
+        committed = await loop.run_in_executor(
+            self._thread, self._store.commit, batch, requests, states, conversions
+        )
         end = time.monotonic()
+        event_count = len(batch) + len(conversions)
         self.counts.count_decisions(requests)
-        self.counts.count_commit(len(batch), end - start, committed.marked)
-        if batch:
+        self.counts.count_commit(event_count, end - start, committed.marked)
+        if event_count:
             self._last_event_at = end
         if self._on_counted and committed.counted:
             try:
@@ -255,9 +276,14 @@ class EventLog:
                 _log.exception("what was counted was not taken up")
 
     def _take_back(
-        self, events: list[Event], requests: dict[tuple[int, int, str], int], states: dict[str, State]
+        self,
+        events: list[Event],
+        requests: dict[tuple[int, int, str], int],
+        states: dict[str, State],
+        conversions: list[Conversion],
     ) -> None:
         self._waiting = events + self._waiting
+        self._conversions = conversions + self._conversions
         self._states = states | self._states
         for key, count in requests.items():
             self._requests[key] = self._requests.get(key, 0) + count

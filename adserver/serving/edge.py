@@ -1,4 +1,4 @@
-"""`/v1/fill`, `/v1/events`, `/v1/click/…` → answers, as plain ASGI in front of everything else.
+"""`/v1/fill`, `/v1/events`, `/v1/conversion`, `/v1/click/…` → answers, as plain ASGI in front of all else.
 
 A page must never break because of us. What can be read is answered 200, and an unexpected fault of ours turns
 into slots that stay empty (`error`), logged and counted.
@@ -14,12 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adserver.clock import to_ms
 from adserver.errors import Overloaded, StorageFailed
-from adserver.measurement.event import Event, Kind, event_of
+from adserver.measurement.event import Event, Kind, Validity, event_of
 from adserver.measurement.token import FillToken
+from adserver.serving.conversions import SENTENCES, order_of, record
 from adserver.serving.fill import answer_errors, answer_fill
 from adserver.serving.parts import Parts
 from adserver.serving.visitor import visitor_of
-from adserver.serving.wire import Unreadable, read_events, read_fill
+from adserver.serving.wire import Unreadable, read_conversion, read_events, read_fill
 
 _log = structlog.get_logger()
 Headers = list[tuple[bytes, bytes]]
@@ -54,6 +55,7 @@ class Edge:
         self._posts: dict[str, Callable[[Scope, bytes, Send], Awaitable[None]]] = {
             "/v1/fill": self._fill,
             "/v1/events": self._events,
+            "/v1/conversion": self._conversion,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,6 +132,16 @@ class Edge:
                 return
         await respond(send, 204, _OPEN)
 
+    async def _conversion(self, scope: Scope, body: bytes, send: Send) -> None:
+        """An order from an advertiser's server, which is no browser and is not judged as one."""
+        ask = read_conversion(body)
+        order = order_of(ask, self.parts.settings.max_order_chars)
+        status = await record(self.parts, ask.fill, order, Validity.VALID)
+        if status in SENTENCES:
+            await respond(send, status, _TEXT, SENTENCES[status].encode())
+            return
+        await respond(send, status, _OPEN)
+
     async def _click(self, scope: Scope, text: str, send: Send) -> None:
         """Redirect to the stored URL whatever becomes of the recording, and nowhere else."""
         if scope["method"] not in ("GET", "HEAD"):
@@ -137,8 +149,8 @@ class Edge:
             return
         parts = self.parts
         token = parts.key.read(text)
-        url = parts.live.clicks.get(token.creative_id) if token else None
-        if token is None or url is None:
+        pieces = parts.live.clicks.get(token.creative_id) if token else None
+        if token is None or pieces is None:
             parts.counts.forged += 1
             await respond(send, 404, _TEXT, b"There is no such click.")
             return
@@ -150,7 +162,7 @@ class Edge:
         except Exception:
             parts.counts.errors += 1
             _log.exception("click not recorded")
-        await respond(send, 302, [(b"location", url), *_OPEN])
+        await respond(send, 302, [(b"location", text.encode().join(pieces)), *_OPEN])
 
     def _record_click(self, scope: Scope, token: FillToken) -> None:
         """Queue a click with what it was found to be; nobody waits for it. Raises Overloaded."""

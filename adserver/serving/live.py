@@ -9,10 +9,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from adserver.catalog.fields import FILL_MACRO
 from adserver.decision.context import Fill
 from adserver.decision.facts import size_code
 from adserver.decision.index import Index
 from adserver.engines.catalog_store import Stored
+from adserver.measurement.conversion import Terms, terms_of
 from adserver.measurement.token import FillToken, Stem, stem_of
 from adserver.serving.tag import Tag, tag_of
 from adserver.settings import Settings
@@ -36,8 +38,11 @@ class Live:
 
     version: int
     index: Index
-    clicks: Mapping[int, bytes]
-    """Creative → where its clicks go, ready for a header; archived creatives keep theirs."""
+    clicks: Mapping[int, tuple[bytes, ...]]
+    """Creative → where its clicks go, ready for a header, in the pieces that `{fill}` cuts it into; archived
+    creatives keep theirs."""
+    terms: Terms
+    """What holds for orders of each line item."""
     tag: Tag
     refreshed: Mapping[int, int]
     """Slot → seconds in view after which an ad is followed by another, of those slots that are refreshed."""
@@ -59,7 +64,8 @@ def build(stored: Stored, settings: Settings) -> Live:
     return Live(
         version=stored.version,
         index=index,
-        clicks={creative: quote(url, safe=_URL_SAFE).encode() for creative, url in stored.clicks.items()},
+        clicks={creative: _pieces(url) for creative, url in stored.clicks.items()},
+        terms=terms_of(stored, settings),
         tag=tag_of(sizes),
         refreshed={
             stored.ids["slot", site.name, slot.name]: slot.refresh_seconds
@@ -68,6 +74,10 @@ def build(stored: Stored, settings: Settings) -> Live:
             if slot.refresh_seconds
         },
     )
+
+
+def _pieces(url: str) -> tuple[bytes, ...]:
+    return tuple(quote(piece, safe=_URL_SAFE).encode() for piece in url.split(FILL_MACRO))
 
 
 def _encode(fill: Fill, version: int, refresh_seconds: int | None) -> Fragments:

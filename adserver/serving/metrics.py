@@ -49,6 +49,7 @@ def _edge_figures(edge: EdgeCounts) -> Iterator[Metric]:
         ("forged", "Tokens that we did not sign.", edge.forged),
         ("errors", "Faults of ours, each turned into an empty slot or an unrecorded click.", edge.errors),
         ("clicks", "Clicks redirected.", edge.clicks),
+        ("conversions", "Orders reported, whether they count or not.", edge.conversions),
     ):
         yield _counter(name, text, count)
 

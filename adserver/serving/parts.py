@@ -28,6 +28,7 @@ class EdgeCounts:
     forged: int = 0
     errors: int = 0
     clicks: int = 0
+    conversions: int = 0
     invalid: dict[str, int] = field(default_factory=dict)
     """Requests of pages, beacons and clicks that are invalid traffic, by rule."""
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from adserver.serving.conversions import answer_pixel
 from adserver.serving.metrics import Figures
 from adserver.serving.parts import Parts
 
@@ -43,6 +44,9 @@ def routes(parts: Parts, unready: Unready) -> list[BaseRoute]:
             headers["content-encoding"] = coding
         return Response(served.bodies[coding], media_type="text/javascript", headers=headers)
 
+    async def pixel(request: Request) -> Response:
+        return await answer_pixel(parts, request)
+
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
 
@@ -56,6 +60,7 @@ def routes(parts: Parts, unready: Unready) -> list[BaseRoute]:
 
     return [
         Route("/tag.js", tag),
+        Route("/v1/conversion.gif", pixel),
         Route("/healthz", health),
         Route("/readyz", ready),
         Route("/metrics", metrics),

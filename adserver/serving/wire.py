@@ -83,6 +83,14 @@ class EventsRequest(msgspec.Struct):
     events: list[EventAsk]
 
 
+class ConversionAsk(msgspec.Struct):
+    """Body of `POST /v1/conversion`: an advertiser's order; `value` is decimal text such as "49.90"."""
+
+    fill: str
+    order: str
+    value: str | None = None
+
+
 class Unreadable(Exception):
     """A body that is not what the endpoint takes; the message is one sentence for the page's developer."""
 
@@ -90,6 +98,7 @@ class Unreadable(Exception):
 _THEMES = ("light", "dark", None)
 _fill_decoder = msgspec.json.Decoder(FillRequest)
 _events_decoder = msgspec.json.Decoder(EventsRequest)
+_conversion_decoder = msgspec.json.Decoder(ConversionAsk)
 
 
 def read_fill(body: bytes, settings: Settings) -> FillRequest:
@@ -135,6 +144,11 @@ def read_events(body: bytes, settings: Settings) -> list[EventAsk]:
     if len(request.events) > settings.max_events_per_beacon:
         raise Unreadable(f"A beacon may hold at most {settings.max_events_per_beacon} events.")
     return request.events
+
+
+def read_conversion(body: bytes) -> ConversionAsk:
+    """Decode a reported order. Raises Unreadable."""
+    return _decode(_conversion_decoder, body)
 
 
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:

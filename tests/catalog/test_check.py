@@ -128,10 +128,25 @@ def test_shares_that_add_up_to_the_whole_or_follow_each_other() -> None:
     assert warnings(sponsor(1), sponsor(1) | {"paused": True}) == []
 
 
+def test_an_order_that_nobody_can_report() -> None:
+    item = {"tier": "network", "price": {"cpa": "5"}}
+    assert warnings(item) == [
+        f"{LINE_ITEM}.l0.price.cpa: no click URL of its creatives has {{fill}}, "
+        "by which the advertiser reports an order"
+    ]
+    assert warnings(item | {"creative": [CREATIVE | {"click": "https://bank.example/?ad={fill}"}]}) == []
+
+
+def test_a_macro_that_is_none() -> None:
+    click = "https://bank.example/{fill}?ad={fil}&x={}&y={A}"
+    assert warnings({"creative": [CREATIVE | {"click": click}]}) == [
+        f"{LINE_ITEM}.l0.creative.ad.click: {{fil}} stands for nothing; {{fill}} is the fill"
+    ]
+
+
 GIVEN: dict[str, dict[str, Any]] = {
     "trusted": {"trusted": True},
     "price.flat": {"price": {"flat": "5"}},
-    "price.cpa": {"price": {"cpa": "5"}},
 }
 
 

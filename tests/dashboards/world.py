@@ -59,7 +59,7 @@ def stored(sites: Sequence[dict[str, Any]], archived: Sequence[tuple[str, str]] 
     paths: list[tuple[str, ...]] = [("slot", s.name, slot.name) for s in catalog.site for slot in s.slot]
     gone: list[tuple[str, ...]] = [("slot", *pair) for pair in archived]
     ids = {path: number for number, path in enumerate([*paths, *gone], start=1)}
-    return Stored(1, catalog, ids, clicks={}, archived={path: {} for path in gone})
+    return Stored(1, catalog, ids, clicks={}, archived={path: {} for path in gone}, campaigns={})
 
 
 def new_database(path: Path) -> None:
