@@ -36,6 +36,7 @@ from adserver.measurement.event import Windows
 from adserver.measurement.limits import limits_of
 from adserver.measurement.log import EventLog
 from adserver.measurement.report import Reports
+from adserver.measurement.sections import SECTIONS, Sections
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.edge import Edge
 from adserver.serving.explain import explain_route, problem
@@ -180,6 +181,7 @@ class App:
                 self._rng,
             ),
             country_of=country_lookup(settings),
+            sections=Sections(engine.load_states(SECTIONS), settings.max_sections, log, self._clock),
             screen=Screen(settings),
             rng=self._rng,
             jobs=Jobs(),

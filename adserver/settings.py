@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     max_events_per_beacon: Positive = 100
     #: Most topics, and most key-values, of one page request that are looked at.
     max_facts_per_page: Positive = 50
+    #: Most sections that reports tell apart; further ones count as `other`.
+    max_sections: Positive = 200
     #: Most events that may wait for their commit; further ones are refused with 503 and counted.
     max_events_waiting: Positive = 100_000
     #: Distinct (page facts, slot) for which candidates are remembered, per catalog version.

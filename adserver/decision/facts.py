@@ -6,6 +6,7 @@ the same ones, and none of them tells one reader from another. The layout is sto
 
 from __future__ import annotations
 
+from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,7 +20,10 @@ MORE = MOST_ORDINAL + 1
 #: Values by their codes; 0 is what is not known. Codes are stored: add names at the end only.
 DEVICES = (None, *_DEVICES)
 THEMES = (None, "light", "dark")
-BROWSERS = (None, "other")
+BROWSERS = (
+    *(None, "other", "chrome", "safari", "firefox", "edge", "samsung", "opera", "facebook", "instagram"),
+    *("google_app", "duckduckgo", "yandex", "uc", "vivaldi", "huawei", "miui"),
+)
 #: Codes of sections: none was given, one that is not told apart, and from here on the codes of names.
 NO_SECTION, OTHER_SECTION, FIRST_SECTION = 0, 1, 2
 
@@ -47,6 +51,34 @@ DEVICE = Field(12, 2)
 BROWSER = Field(14, 5)
 COUNTRY = Field(19, 10)
 SECTION = Field(29, 32)
+#: How many days the fill's local date, where its site is, lies after that in UTC, modulo 3.
+DAY_SHIFT = Field(61, 2)
+
+
+class Dimension(IntEnum):
+    """What events of a day, slot and line item are cut by. The numbers are stored; never renumber them."""
+
+    COUNTRY = 1
+    DEVICE = 2
+    BROWSER = 3
+    SECTION = 4
+    SIZE = 5
+    THEME = 6
+    FREQUENCY = 7
+    """Which impression of its line item this is to its browser."""
+    CAMPAIGN_FREQUENCY = 8
+
+
+#: Where each is found; the size stands beside the facts.
+FIELDS = {
+    Dimension.COUNTRY: COUNTRY,
+    Dimension.DEVICE: DEVICE,
+    Dimension.BROWSER: BROWSER,
+    Dimension.SECTION: SECTION,
+    Dimension.THEME: THEME,
+    Dimension.FREQUENCY: ITEM_ORDINAL,
+    Dimension.CAMPAIGN_FREQUENCY: CAMPAIGN_ORDINAL,
+}
 
 
 def of(field: Field, facts: int) -> int:
@@ -82,6 +114,11 @@ def country_of(code: int) -> str | None:
         return None
     first, second = divmod(code - 1, _LETTERS)
     return chr(_A + first) + chr(_A + second)
+
+
+def day_shift(day: int, utc_day: int) -> int:
+    """A local date and that in UTC, in days since 1970-01-01, → the code of what lies between them."""
+    return (day - utc_day) % 3 << DAY_SHIFT.shift
 
 
 def size_code(size: str) -> int:

@@ -39,6 +39,8 @@ class KeptEvent(NamedTuple):
     revenue_micros: int
     validity: int
     repeat_count: int
+    size: int = 0
+    facts: int = 0
 
 
 def file_of(folder: Path, day: int) -> Path:
@@ -79,7 +81,9 @@ def read_day(path: Path) -> Iterator[list[KeptEvent]]:
     """The events of one file, in order. Raises InvalidInput without pyarrow, StorageFailed."""
     _, parquet = _libraries()
     with _faults_of(path), parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=_GROUP, columns=list(KeptEvent._fields)):
+        # The last columns are not in files of earlier versions.
+        names = [name for name in KeptEvent._fields if name in file.schema_arrow.names]
+        for batch in file.iter_batches(batch_size=_GROUP, columns=names):
             columns = [column.to_pylist() for column in batch.columns]
             yield [KeptEvent(*row) for row in zip(*columns, strict=True)]
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from adserver.clock import BUCKETS_PER_DAY
+from adserver.engines import sqlite_breakdown as breakdown
 
-#: One row of the log: fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity.
-Row = tuple[int, int, int, int, int, int, int, int, int, int]
+#: One row of the log: fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity, size,
+#: facts.
+Row = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
 #: The counter that says from which UTC day on the log holds all events, in days since 1970.
 KEPT_FROM_DAY = "kept_from_day"
 _ROLLUP = """
@@ -110,7 +112,8 @@ _MARKED_ROWS = (
 class _Fold(NamedTuple):
     """A table of sums, what tells its rows apart, the query that makes them, and of what it is to be true.
 
-    `source` is what is summed, `stored` the table as it is compared, `kept` a condition on both.
+    `source` is what is summed, `stored` the table as it is compared, `kept` a condition on both. With a
+    `shape`, the query adds to a table of that shape instead: sorting as many rows would take too much memory.
     """
 
     table: str
@@ -119,6 +122,7 @@ class _Fold(NamedTuple):
     source: str
     stored: str
     kept: str
+    shape: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class Rebuilt:
     wrong_rollup_count: int
     wrong_marked_count: int
     wrong_progress_count: int
+    wrong_breakdown_count: int
     #: Events of earlier UTC days, in days since 1970, were removed: of those nothing was compared, but what
     #: line items delivered in all with what they delivered by day. None: no event ever was.
     kept_from_day: int | None = None
@@ -136,7 +141,8 @@ class Rebuilt:
     @property
     def wrong_count(self) -> int:
         """Rows that were not what the log adds up to."""
-        return self.wrong_rollup_count + self.wrong_marked_count + self.wrong_progress_count
+        sums = self.wrong_rollup_count + self.wrong_marked_count + self.wrong_progress_count
+        return sums + self.wrong_breakdown_count
 
     @property
     def equal(self) -> bool:
@@ -184,8 +190,14 @@ def _compare(db: sqlite3.Connection, check: Callable[[sqlite3.Connection, _Fold]
     kept = "true" if day is None else f"day > {day}"
     progress = check(db, _Fold("progress", "day, item", _PROGRESS, "event", "progress", kept))
     progress += check(db, _Fold("delivered", "item", _DELIVERED_OF_DAYS, "progress", "delivered", "true"))
+    folded = f"({breakdown.ROWS.format(table='event')} WHERE fill < {breakdown.folded_fill(db)})"
+    cuts = check(
+        db, _Fold("breakdown", breakdown.KEY, breakdown.FOLD, folded, "breakdown", kept, breakdown.SHAPE)
+    )
+    key, of_days = breakdown.REACH_KEY, breakdown.REACH_OF_DAYS
+    cuts += check(db, _Fold("reach", key, of_days, "breakdown", "reach", "true"))
     row: tuple[int] = db.execute("SELECT count(*) FROM event").fetchone()
-    return Rebuilt(row[0], wrong, marked, progress, day)
+    return Rebuilt(row[0], wrong, marked, progress, cuts, day)
 
 
 def _thinned(db: sqlite3.Connection, table: str, columns: str, group: str) -> str:
@@ -219,7 +231,11 @@ def _count_wrong(db: sqlite3.Connection, fold: _Fold) -> int:
 @contextmanager
 def _folded(db: sqlite3.Connection, fold: _Fold) -> Iterator[None]:
     source = f"(SELECT * FROM {fold.source} WHERE {fold.kept})"  # noqa: S608
-    db.execute(f"CREATE TEMP TABLE fold AS {fold.query.format(source=source)}")
+    if fold.shape:
+        db.execute(f"CREATE TEMP TABLE fold {fold.shape}")
+        db.execute(fold.query.format(table="fold", source=source))
+    else:
+        db.execute(f"CREATE TEMP TABLE fold AS {fold.query.format(source=source)}")
     yield
     db.execute("DROP TABLE fold")
 

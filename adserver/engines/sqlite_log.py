@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from adserver.engines.sqlite_breakdown import add_late, add_repeats, fold_all, fold_some
 from adserver.engines.sqlite_conversions import Conversion, keep_orders, mark_conversions
 from adserver.engines.sqlite_fold import Rebuilt, Row, add_incoming, rebuild
 from adserver.engines.sqlite_limits import Counted, Limit, keep_limits, prepare_limits, replace_limits
@@ -29,13 +30,13 @@ from adserver.errors import StorageFailed
 Requests = Mapping[tuple[int, int, str], int]
 
 
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
 _INCOMING = """
 CREATE TEMP TABLE incoming (
   fill INTEGER NOT NULL, kind INTEGER NOT NULL, at_ms INTEGER NOT NULL, bucket INTEGER NOT NULL,
   day INTEGER NOT NULL, slot INTEGER NOT NULL, item INTEGER NOT NULL, creative INTEGER NOT NULL,
-  revenue_micros INTEGER NOT NULL, validity INTEGER NOT NULL, repeat_count INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (fill, kind)) WITHOUT ROWID
+  revenue_micros INTEGER NOT NULL, validity INTEGER NOT NULL, size INTEGER NOT NULL, facts INTEGER NOT NULL,
+  repeat_count INTEGER NOT NULL, PRIMARY KEY (fill, kind)) WITHOUT ROWID
 """
 #: Rows that one statement takes. Many at once spend a quarter of what JSON costs, and a statement of each
 #: size is compiled once; 512 rows stay within SQLite's 32,766 variables.
@@ -83,7 +84,11 @@ _VALID, _DUPLICATE = 0, 1
 _MARKED = """
 SELECT validity, count(*), sum(repeat_count) FROM incoming WHERE validity <> 0 OR repeat_count <> 0 GROUP BY 1
 """
-_KEEP = "INSERT INTO event SELECT * FROM incoming"
+_COLUMNS = (
+    "fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity, size, facts, "
+    "repeat_count"
+)
+_KEEP = f"INSERT INTO event ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming"  # noqa: S608  (our own names)
 _SAVE = """
 INSERT INTO saved_state VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, value = excluded.value
@@ -199,8 +204,10 @@ class SqliteLog:
             marked[_DUPLICATE] += repeat_count
         del marked[_VALID]
         add_incoming(self._db, any_marked=bool(found))
+        add_late(self._db)
         new_count = self._db.execute(_KEEP).rowcount
         keep_orders(self._db, orders)
+        fold_some(self._db, new_count)
         return Committed(new_count, counted, marked)
 
     def _find_repeats(self) -> Counter[int]:
@@ -209,6 +216,7 @@ class SqliteLog:
         if not self._db.execute(_FIND_REPEATS).rowcount:
             return Counter()
         withdraw_invalid(self._db)
+        add_repeats(self._db)
         (count,) = self._db.execute("SELECT coalesce(sum(repeat_count), 0) FROM again").fetchone()
         for statement in _COUNT_REPEATS:
             self._db.execute(statement)
@@ -227,6 +235,11 @@ class SqliteLog:
         """What was last saved under a name; None when nothing was."""
         row = self._db.execute("SELECT value FROM saved_state WHERE name = ?", (name,)).fetchone()
         return None if row is None else bytes(row[0])
+
+    def load_states(self, pattern: str) -> dict[str, bytes]:
+        """Name → what was last saved under it, of the names that a GLOB pattern matches."""
+        states = self._db.execute("SELECT name, value FROM saved_state WHERE name GLOB ?", (pattern,))
+        return {name: bytes(value) for name, value in states}
 
     def was_imported(self, digest: str) -> bool:
         """Whether a file with this digest is in the log already."""
@@ -247,6 +260,7 @@ class SqliteLog:
                 fresh = self.add(rows, {}).count
                 assert fresh == len(rows), "an import gives its events new ids; some were in the log before"
                 total += fresh
+            fold_all(self._db)
             self._db.execute("INSERT INTO imported VALUES (?, ?, ?, ?)", (digest, file, at_ms, total))
         return total
 

@@ -30,7 +30,7 @@ class SqliteReader:
                 await connection.close()
 
     async def _rows(
-        self, statement: str, asked: Mapping[str, str | int] | None = None
+        self, statement: str, asked: Mapping[str, str | int | None] | None = None
     ) -> Iterable[sqlite3.Row]:
         try:
             connection = await self._open()

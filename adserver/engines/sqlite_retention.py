@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from adserver.engines.parquet_archive import KeptEvent
+from adserver.engines.sqlite_breakdown import fold_until
 from adserver.engines.sqlite_fold import KEPT_FROM_DAY
 from adserver.engines.sqlite_upkeep import Upkeep
 
@@ -55,5 +56,6 @@ class SqliteRetention(Upkeep):
         """
         keys = [(row.fill, row.kind, row.at_ms, row.repeat_count) for row in rows]
         with self._transaction():
+            fold_until(self._db, (day + 1) * _FILLS_PER_DAY)
             self._db.execute(_KEEP_FROM, (KEPT_FROM_DAY, day + 1))
             return self._db.executemany(_REMOVE, keys).rowcount

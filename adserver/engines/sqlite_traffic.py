@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from adserver.engines.sqlite_breakdown import take_withdrawn
 from adserver.engines.sqlite_fold import MARKED
 
 _WITHDRAWN = """
@@ -75,6 +76,7 @@ def withdraw_invalid(db: sqlite3.Connection) -> None:
     """
     db.execute("DELETE FROM withdrawn")
     if db.execute(_WITHDRAW).rowcount:
+        take_withdrawn(db)
         for statement in _REPLACE:
             db.execute(statement)
 

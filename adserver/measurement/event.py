@@ -60,7 +60,8 @@ class Event(NamedTuple):
     """One row of the log.
 
     `at_ms`: when it arrived; `bucket`: the quarter hour of its fill; `day`: the local date of that bucket in
-    the time zone of the line item, in days since 1970-01-01.
+    the time zone of the line item, in days since 1970-01-01. `size` and `facts` are what it is cut by in
+    reports (`decision.facts`).
     """
 
     fill: int
@@ -73,6 +74,8 @@ class Event(NamedTuple):
     creative: int
     revenue_micros: int
     validity: int
+    size: int = 0
+    facts: int = 0
 
 
 #: Which kind of event a price model pays for. A flat day is not paid by events.
@@ -134,4 +137,6 @@ def event_of(
         token.creative_id,
         token.price_micros if earns else 0,
         +validity,
+        token.size,
+        token.facts,
     )

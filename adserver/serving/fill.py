@@ -9,13 +9,13 @@ from starlette.types import Scope
 
 from adserver.clock import bucket_of_ms, to_ms
 from adserver.decision.context import Ask, BidFill, Context, Decision, Fill, NoFill, Reason
-from adserver.decision.facts import page_facts
 from adserver.decision.index import Index
 from adserver.decision.tally import Tally
 from adserver.measurement.event import Validity
 from adserver.measurement.log import FILLED, HEADER_BID, INVALID
 from adserver.money import format_micros
 from adserver.serving.consent import is_unanswered, may_store
+from adserver.serving.cut_by import facts_of
 from adserver.serving.parts import Parts
 from adserver.serving.visitor import Visitor, visitor_of
 from adserver.serving.wire import FillRequest, bids_of
@@ -42,8 +42,9 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     else:
         # Its events will not count: nothing is reserved for it, and no opportunity was there to learn from.
         parts.counts.count_invalid(found)
-    _count(parts, page.decisions, bucket_of_ms(now_ms), found)
-    facts = page_facts(context.country, context.device, None, context.theme)
+    bucket = bucket_of_ms(now_ms)
+    _count(parts, page.decisions, bucket, found)
+    facts = _facts(parts, context, visitor, bucket, found)
     answers = [_encode(parts, decision, now_ms, facts) for decision in page.decisions]
     answers.extend(_encode_no_fill(_unfilled(ask, Reason.TOO_MANY_SLOTS)) for ask in request.slots[bound:])
     text = b"null" if is_unanswered(request.consent) else _tally_text(parts, tally, subjects, now_ms)
@@ -62,6 +63,15 @@ def _count(parts: Parts, decisions: Sequence[Decision], bucket: int, found: Vali
         else:
             outcome = HEADER_BID if isinstance(decision, BidFill) else decision.reason
         parts.log.count_request(bucket, decision.slot_id, outcome)
+
+
+def _facts(parts: Parts, context: Context, visitor: Visitor, bucket: int, found: Validity) -> int:
+    """What all fills of the page are cut by in reports; a site that is not known has none."""
+    site = parts.live.index.sites.get(context.site)
+    if site is None:
+        return 0
+    section = parts.sections.code(context.section, learn=found is Validity.VALID)
+    return facts_of(context, visitor.agent.browser, section, site.zone, bucket)
 
 
 def _tally_text(parts: Parts, tally: Tally | None, subjects: list[int], now_ms: int) -> bytes:

@@ -11,6 +11,7 @@ from adserver.decision.tally import TallyKey
 from adserver.measurement.event import Validity, Windows
 from adserver.measurement.log import EventLog
 from adserver.measurement.period import DayOf, utc_day
+from adserver.measurement.sections import Sections
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.jobs import Jobs
 from adserver.serving.live import Live
@@ -53,6 +54,7 @@ class Parts:
     steering: Steering
     country_of: CountryOf
     screen: Screen
+    sections: Sections
     rng: Random
     windows: Windows
     jobs: Jobs

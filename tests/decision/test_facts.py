@@ -19,6 +19,7 @@ FIELDS = (
     facts.BROWSER,
     facts.COUNTRY,
     facts.SECTION,
+    facts.DAY_SHIFT,
 )
 
 
@@ -36,7 +37,7 @@ def test_what_is_packed_is_read_back(
     assert facts.DEVICES[facts.of(facts.DEVICE, packed)] == device
     assert facts.BROWSERS[facts.of(facts.BROWSER, packed)] == browser
     assert facts.THEMES[facts.of(facts.THEME, packed)] == theme
-    rest = (facts.ITEM_ORDINAL, facts.CAMPAIGN_ORDINAL, facts.SECTION)
+    rest = (facts.ITEM_ORDINAL, facts.CAMPAIGN_ORDINAL, facts.SECTION, facts.DAY_SHIFT)
     assert not any(facts.of(field, packed) for field in rest)
 
 

@@ -127,7 +127,7 @@ def test_rebuild_finds_and_mends_every_wrong_row(tmp_path: Path) -> None:
     database.execute("UPDATE progress SET click_count = 1 WHERE day = 2")
     database.execute("DELETE FROM delivered")
     rebuilt = log.rebuild()
-    assert rebuilt == Rebuilt(10, wrong_rollup_count=3, wrong_marked_count=1, wrong_progress_count=2)
+    assert rebuilt == Rebuilt(10, 3, 1, wrong_progress_count=2, wrong_breakdown_count=0)
     assert (rebuilt.wrong_count, rebuilt.equal) == (6, False)
     assert [stored(database, table, 1) for table in tables] == before
     assert log.rebuild().equal

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 
 from adserver.clock import bucket_of_ms, from_ms, to_ms
+from adserver.decision.facts import day_shift
 from adserver.engines.files import locked
 from adserver.engines.parquet_archive import KeptEvent, read_day
 from adserver.engines.sqlite_backup import back_up
@@ -27,7 +28,7 @@ pytest.importorskip("pyarrow")
 FIRST = datetime(2025, 10, 1, tzinfo=UTC)
 KEEP_DAYS = 40
 NOW = FIRST + timedelta(days=KEEP_DAYS + 3, hours=5)
-SUMS = ("rollup", "marked_rollup", "progress", "delivered")
+SUMS = ("rollup", "marked_rollup", "progress", "delivered", "breakdown", "reach")
 
 
 def events(count: int = 600, days: int = 6) -> list[Event]:
@@ -50,6 +51,7 @@ def events(count: int = 600, days: int = 6) -> list[Event]:
                 creative=2,
                 revenue_micros=0 if validity else n,
                 validity=validity,
+                facts=day_shift(day, at_ms // 86_400_000) | n % 3,
             )
         )
     return made
@@ -155,7 +157,7 @@ def test_a_run_that_ends_anywhere_loses_nothing_and_is_finished_by_the_next(
 def test_what_changes_while_a_day_is_written_stays_until_the_next_run(settings: Settings) -> None:
     """A repeat that comes between file and removal is in neither file; its row waits."""
     first = logged(settings)[0]
-    repeat = Event(*first[:10])
+    repeat = Event(*first[:10], *first[11:])
     log = SqliteLog(settings.db)
     asked = 0
 
@@ -167,7 +169,7 @@ def test_what_changes_while_a_day_is_written_stays_until_the_next_run(settings: 
         return False
 
     retire(settings, NOW, repeat_after_the_file)
-    changed = (*first[:10], first[10] + 1)
+    changed = (*first[:10], first[10] + 1, *first[11:])
     assert logged(settings)[0] == changed
     retire(settings, NOW)
     assert changed not in logged(settings)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from adserver.decision.facts import BROWSERS
 from adserver.demo.traffic import _DEVICES
-from adserver.serving.agents import agent_of
+from adserver.serving.agents import _BROWSERS, agent_of
 from tests.newsroom import BROWSER
 
 MATERIAL = Path(__file__).parents[3] / "shared" / "material" / "user_agents_bot.ndjson"
@@ -117,3 +118,27 @@ def test_an_agent_that_was_met_costs_little_more_than_a_look_into_a_table() -> N
         f"a look-up of an agent takes {1e9 * ours / each:.0f} ns, the control {1e9 * control / each:.0f} ns"
     )
     assert ours < 2 * control
+
+
+@pytest.mark.parametrize(
+    ("agent", "browser"),
+    [
+        (READERS[0], "chrome"),
+        (READERS[1], "edge"),
+        (READERS[3], "samsung"),
+        (READERS[4], "firefox"),
+        (READERS[5], "safari"),
+        (READERS[7], "instagram"),
+        ("Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 CriOS/148.0.0.0 Mobile/15E148 Safari/604.1", "chrome"),
+        ("Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 GSA/439.4 Mobile/15E148 Safari/604.1", "google_app"),
+        (f"Mozilla/5.0 (X11; Linux x86_64) {_WEBKIT} Chrome/130.0.0.0 Safari/537.36 OPR/115.0", "opera"),
+        ("SuperBrowser/1.0", "other"),
+        (" ", None),
+    ],
+)
+def test_a_browser_is_known_by_its_own_mark(agent: str, browser: str | None) -> None:
+    assert agent_of(agent.encode()).browser == browser
+
+
+def test_every_browser_that_is_told_apart_has_a_code() -> None:
+    assert {name for name, _ in _BROWSERS} | {"other", None} == set(BROWSERS)
