@@ -41,19 +41,21 @@ def totals_row(totals: Totals) -> Row:
         "viewability": _ratio(totals.viewability),
         "click_count": totals.click_count,
         "ctr": _ratio(totals.ctr),
+        "conversion_count": totals.conversion_count,
         **_money("ecpm", totals.ecpm_micros),
         **_money("rpm", totals.rpm_micros),
         **_money("revenue", totals.revenue_micros),
         "gross_request_count": totals.gross_request_count,
         "gross_impression_count": totals.gross_impression_count,
         "gross_click_count": totals.gross_click_count,
+        "gross_conversion_count": totals.gross_conversion_count,
         "header_bid_count": totals.header_bid_count,
     }
 
 
 REVENUE_COLUMNS = ("day", "partial", *totals_row(Totals()))
 SLOT_COLUMNS = ("slot", "archived", *totals_row(Totals()))
-_MARKED_COUNTS = ("request_count", "impression_count", "viewable_count", "click_count")
+_MARKED_COUNTS = ("request_count", "impression_count", "viewable_count", "click_count", "conversion_count")
 MARKED_COLUMNS = ("rule", *_MARKED_COUNTS, "sentence", "source")
 
 

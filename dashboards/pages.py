@@ -87,6 +87,7 @@ def report_page(report: Report, sites: Sequence[Site], base_url: str) -> str:
         figure=revenue_by_day(report.days, choice.site.currency),
         few_requests=words.FEW_REQUESTS,
         header_bids=report.total.header_bid_count > 0,
+        conversions=report.total.gross_conversion_count > 0,
         empty=report.total == Totals(),
         unfilled_count=report.total.request_count - report.total.fill_count,
         base_url=base_url,

@@ -18,18 +18,19 @@ WITH cut(n, lo, hi) AS (
     SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:cuts)
 )
 SELECT n, slot, NULL AS outcome, 0 AS request_count, sum(impression_count), sum(measurable_count),
-       sum(viewable_count), sum(click_count), sum(revenue_micros), 0 AS validity
+       sum(viewable_count), sum(click_count), sum(conversion_count), sum(revenue_micros), 0 AS validity
 FROM cut CROSS JOIN rollup ON bucket >= lo AND bucket < hi
 WHERE slot IN (SELECT value FROM json_each(:slots))
 GROUP BY n, slot
 UNION ALL
-SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0, 0
+SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0, 0, 0
 FROM cut CROSS JOIN request_rollup ON bucket >= lo AND bucket < hi
 WHERE slot IN (SELECT value FROM json_each(:slots))
 GROUP BY n, slot, outcome
 UNION ALL
 SELECT n, slot, NULL, 0, sum(event_count * (kind = 1)), sum(event_count * (kind = 2)),
-       sum(event_count * (kind = 3)), sum(event_count * (kind = 4)), 0, validity
+       sum(event_count * (kind = 3)), sum(event_count * (kind = 4)), sum(event_count * (kind = 5)), 0,
+       validity
 FROM cut CROSS JOIN marked_rollup ON bucket >= lo AND bucket < hi
 WHERE slot IN (SELECT value FROM json_each(:slots))
 GROUP BY n, slot, validity
@@ -60,6 +61,7 @@ class Sums(NamedTuple):
     measurable_count: int
     viewable_count: int
     click_count: int
+    conversion_count: int
     revenue_micros: int
     validity: int
 

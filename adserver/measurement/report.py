@@ -68,6 +68,8 @@ class Totals:
     marked_click_count: int = 0
     header_bid_count: int = 0
     """Fills that went to a header bid: the page drew it, and what it earned is in its bidder's reports."""
+    conversion_count: int = 0
+    marked_conversion_count: int = 0
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -86,6 +88,11 @@ class Totals:
     def gross_click_count(self) -> int:
         """Clicks that passed, whether they count or not."""
         return self.click_count + self.marked_click_count
+
+    @property
+    def gross_conversion_count(self) -> int:
+        """Orders that were reported, whether they count or not."""
+        return self.conversion_count + self.marked_conversion_count
 
     @property
     def fill_rate(self) -> float | None:
@@ -165,6 +172,7 @@ class MarkedLine:
     impression_count: int
     viewable_count: int
     click_count: int
+    conversion_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,10 +290,12 @@ def _fold(rows: Sequence[Sums]) -> Totals:
         measurable_count=sum(row.measurable_count for row in net),
         viewable_count=sum(row.viewable_count for row in net),
         click_count=sum(row.click_count for row in net),
+        conversion_count=sum(row.conversion_count for row in net),
         revenue_micros=sum(row.revenue_micros for row in net),
         marked_request_count=sum(row.request_count for row in marked),
         marked_impression_count=sum(row.impression_count for row in marked),
         marked_click_count=sum(row.click_count for row in marked),
+        marked_conversion_count=sum(row.conversion_count for row in marked),
         header_bid_count=sum(row.request_count for row in net if row.outcome == HEADER_BID),
     )
 
@@ -312,6 +322,7 @@ def _marked(rows: Sequence[Sums]) -> tuple[MarkedLine, ...]:
             impression_count=sum(row.impression_count for row in found),
             viewable_count=sum(row.viewable_count for row in found),
             click_count=sum(row.click_count for row in found),
+            conversion_count=sum(row.conversion_count for row in found),
         )
         for rule in BY_VALIDITY.values()
         if (found := groups.get(rule.name))

@@ -31,6 +31,7 @@ COUNTS = (
     "measurable_count",
     "viewable_count",
     "click_count",
+    "conversion_count",
 )
 
 
@@ -79,6 +80,7 @@ def printed(name: str, totals: Totals) -> list[str]:
         words.count(totals.impression_count),
         words.percent(totals.viewability),
         words.percent(totals.ctr, 2),
+        *([words.count(totals.conversion_count)] if totals.conversion_count else []),
         words.money(totals.ecpm_micros, "USD"),
     ]
 

@@ -83,17 +83,19 @@ def _insert(connection: sqlite3.Connection, one: Traffic) -> None:
         totals.measurable_count,
         totals.viewable_count,
         totals.click_count,
+        totals.conversion_count,
         totals.revenue_micros,
     )
     for creative, half in ((7, [n // 2 for n in counts]), (8, [n - n // 2 for n in counts])):
         if any(half):
-            row = (one.bucket, one.slot, creative, *half[:4], 0, half[4])
+            row = (one.bucket, one.slot, creative, *half)
             connection.execute(
                 "INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET impression_count = impression_count + excluded.impression_count,"
                 " measurable_count = measurable_count + excluded.measurable_count,"
                 " viewable_count = viewable_count + excluded.viewable_count,"
                 " click_count = click_count + excluded.click_count,"
+                " conversion_count = conversion_count + excluded.conversion_count,"
                 " revenue_micros = revenue_micros + excluded.revenue_micros",
                 row,
             )
@@ -127,9 +129,8 @@ def steady_traffic(catalog: Stored, site_name: str, days: int = 14) -> list[Traf
         bucket = bucket_of(NOW - timedelta(hours=6 * step))
         for number in numbers:
             filled = 300 + 10 * number + step
-            totals = Totals(
-                filled + 40, filled, filled - 5, filled - 9, filled // 2, 1 + step % 3, filled * 3000
-            )
+            counts = (filled + 40, filled, filled - 5, filled - 9, filled // 2, 1 + step % 3)
+            totals = Totals(*counts, revenue_micros=filled * 3000, conversion_count=step % 2)
             traffic.append(Traffic(bucket, number, totals, {"no_eligible": 30, "below_floor": 10}))
     return traffic
 

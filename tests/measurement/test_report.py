@@ -190,11 +190,19 @@ def traffic_of(draw: st.DrawFn) -> list[Traffic]:
                 bucket=st.integers(now - 20 * 96, now),
                 slot=st.sampled_from(sorted(CATALOG.ids.values())),
                 totals=st.builds(
-                    lambda filled, empty, seen, clicks, micros: Totals(
-                        filled + empty, filled, filled, filled, min(seen, filled), min(clicks, filled), micros
+                    lambda filled, empty, seen, clicks, orders, micros: Totals(
+                        filled + empty,
+                        filled,
+                        filled,
+                        filled,
+                        min(seen, filled),
+                        min(clicks, filled),
+                        micros,
+                        conversion_count=min(orders, filled),
                     ),
                     small,
                     st.just(0),
+                    small,
                     small,
                     small,
                     st.integers(0, 10**9),

@@ -94,6 +94,29 @@ def test_an_order_of_a_click_is_paid_for_once_however_it_is_reported(tmp_path: P
     assert rebuilt(path)
 
 
+def test_reports_show_orders_and_what_they_earned(tmp_path: Path) -> None:
+    path, reader = tmp_path / "a.db", Reader()
+    with server(path, paid_by_order(), clock=reader) as client:
+        tokens = [reader.sees_and_clicks(client) for _ in range(3)]
+        for token, order in zip(tokens, ("A-1", "A-2", "A-1"), strict=True):
+            assert post(client, token, order) == 204
+        assert post(client, reader.sees(client), "A-3") == 204
+    with server(path, None, clock=reader) as client:
+        local = {"host": "127.0.0.1"}
+        for name in ("slots", "revenue"):
+            answer = client.get(f"/reports/{name}.json", headers=local).json()
+            total = answer["total"]
+            assert (total["conversion_count"], total["gross_conversion_count"]) == (2, 4)
+            assert total["revenue"] == "25.00"
+            for column in ("conversion_count", "revenue_micros"):
+                assert sum(row[column] for row in answer["rows"]) == total[column]
+        taken = [(line["rule"], line["conversion_count"]) for line in answer["marked"]]
+        assert taken == [("no_click", 1), ("order_counted", 1)]
+        page = client.get("/reports/", headers=local).text
+    assert page.count('<th scope="col">Conversions</th>') == 3
+    assert "An order that was counted before" in page
+
+
 def test_an_order_counts_in_the_bucket_of_its_fill(tmp_path: Path) -> None:
     path, reader = tmp_path / "a.db", Reader()
     with server(path, paid_by_order(), clock=reader) as client:
