@@ -38,6 +38,7 @@ from adserver.measurement.log import EventLog
 from adserver.measurement.report import Reports
 from adserver.measurement.sections import SECTIONS, Sections
 from adserver.measurement.token import FillIds, TokenKey
+from adserver.serving.consent import Consents
 from adserver.serving.edge import Edge
 from adserver.serving.explain import explain_route, problem
 from adserver.serving.jobs import Jobs
@@ -183,6 +184,7 @@ class App:
             country_of=country_lookup(settings),
             sections=Sections(engine.load_states(SECTIONS), settings.max_sections, log, self._clock),
             screen=Screen(settings),
+            consents=Consents(settings),
             rng=self._rng,
             jobs=Jobs(),
             windows=Windows(

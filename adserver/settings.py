@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     max_page_samples: Positive = 2_000
     #: Longest tally that a browser is given to keep, in characters.
     max_tally_chars: Annotated[int, Field(ge=100, le=4000)] = 1_500
+    #: Consent strings of one page request that are longer together, in characters, count as unreadable.
+    max_consent_chars: Positive = 8_000
+    #: Consent strings of which it is remembered what they allow.
+    max_consent_memo: Positive = 5_000
 
     #: A click sooner after its impression than this is marked as invalid, in milliseconds.
     min_click_delay_ms: Annotated[int, Field(ge=0, le=60_000)] = 200

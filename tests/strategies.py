@@ -103,6 +103,14 @@ def names(draw: st.DrawFn, stem: str, least: int = 0, most: int = 2) -> list[str
     return [f"{stem}-{number}" for number in draw(_numbers(least, most))]
 
 
+_MISSING = st.sampled_from(["deny", "allow"])
+_CONSENTS: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"missing": _MISSING}, optional={"countries": some(("EEA", "GB", "NP", "US"))}),
+    st.fixed_dictionaries({"network_vendor": st.integers(1, 65_535)}),
+)
+
+
 @st.composite
 def sites(draw: st.DrawFn) -> list[dict[str, Any]]:
     """One to three sites with their slots; slots of one name are on several sites."""
@@ -113,6 +121,7 @@ def sites(draw: st.DrawFn) -> list[dict[str, Any]]:
             "timezone": SITES[name],
             "currency": "USD",
             "exclude_topics": draw(some(TOPICS, least=0)),
+            "consent": draw(_CONSENTS),
             "slot": [draw(_slots(slot)) for slot in draw(some(SLOTS))],
         }
         for name in draw(some(tuple(SITES)))[:3]

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from adserver.catalog.consent import SiteConsent
 from adserver.catalog.fields import Count, Flag, Instant, Micros, Mille, Name, Size, Text, Url, Window, Zone
 from adserver.catalog.part import Part
 from adserver.catalog.targeting import Target
@@ -60,6 +61,7 @@ class Site(Part):
     timezone: Zone
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     exclude_topics: tuple[Text, ...] = ()
+    consent: SiteConsent = SiteConsent()
     slot: tuple[Slot, ...] = ()
 
     @property

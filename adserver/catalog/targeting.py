@@ -150,7 +150,8 @@ def _no_repeats(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-def _country(value: str) -> str:
+def to_country(value: str) -> str:
+    """A country code as it is. Raises ValueError with a sentence where there is none such."""
     if value not in COUNTRIES:
         meant = "GB" if value.upper() == "UK" else value.upper()
         hint = f"; did you mean {meant!r}?" if meant in COUNTRIES else ""
@@ -190,20 +191,21 @@ def _few_patterns(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-_OneOrMany = BeforeValidator(_one_or_many)
-_NoRepeats = AfterValidator(_no_repeats)
+#: A single text stands for a list of one.
+one_or_many = BeforeValidator(_one_or_many)
+no_repeats = AfterValidator(_no_repeats)
 _Some = Field(min_length=1)
-Values = Annotated[tuple[Text, ...], _OneOrMany, Field(min_length=1, max_length=5000), _NoRepeats]
+Values = Annotated[tuple[Text, ...], one_or_many, Field(min_length=1, max_length=5000), no_repeats]
 Sections = Annotated[Values, AfterValidator(_few_patterns)]
 Urls = Annotated[
     tuple[Annotated[Text, AfterValidator(_url_pattern)], ...],
-    _OneOrMany,
+    one_or_many,
     Field(min_length=1, max_length=MOST_PATTERNS),
-    _NoRepeats,
+    no_repeats,
 ]
-Countries = Annotated[tuple[Annotated[str, AfterValidator(_country)], ...], _OneOrMany, _Some, _NoRepeats]
-Devices = Annotated[tuple[Annotated[str, AfterValidator(_device)], ...], _OneOrMany, _Some, _NoRepeats]
-Hours = Annotated[tuple[Annotated[str, AfterValidator(_hours)], ...], _OneOrMany, _Some, _NoRepeats]
+Countries = Annotated[tuple[Annotated[str, AfterValidator(to_country)], ...], one_or_many, _Some, no_repeats]
+Devices = Annotated[tuple[Annotated[str, AfterValidator(_device)], ...], one_or_many, _Some, no_repeats]
+Hours = Annotated[tuple[Annotated[str, AfterValidator(_hours)], ...], one_or_many, _Some, no_repeats]
 
 
 class Place(Part):

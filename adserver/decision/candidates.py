@@ -77,7 +77,7 @@ class Passing(NamedTuple):
     """What holds for all slots of pages with the same facts, as bitmaps of line items."""
 
     passing: int
-    """Who passes targeting, dates and hours; sites and slots apart."""
+    """Who passes targeting, dates, hours and consent; sites and slots apart."""
     kept_away: int
     """Whom the page's sensitive topics keep away."""
     theme: str | None
@@ -85,7 +85,8 @@ class Passing(NamedTuple):
 
 def passing_of(index: Index, key: PageKey, live: int) -> Passing:
     """Look at a page's facts; `live`: bitmap of the line items in flight and within their hours."""
-    return Passing(index.targets.passing(key.target) & live, index.sensitive_to(key), key.theme)
+    passing = index.targets.passing(key.target) & live & index.consented_to(key)
+    return Passing(passing, index.sensitive_to(key), key.theme)
 
 
 def find(index: Index, slot: IndexedSlot, page: Passing, ask: Ask) -> Candidates:

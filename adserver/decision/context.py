@@ -53,6 +53,8 @@ class Context(NamedTuple):
     url: str | None = None
     theme: str | None = None
     bids: Sequence[HeaderBid] = ()
+    network: bool = True
+    """Whether the reader's consent lets an advertising network be asked."""
 
 
 class Reason(StrEnum):

@@ -67,6 +67,8 @@ class PageKey(NamedTuple):
     site: str
     target: TargetKey
     theme: str | None
+    network: bool
+    """Whether line items of tier network may serve."""
 
 
 class Index:
@@ -157,7 +159,11 @@ class Index:
             site.sensitive,
         )
         theme = context.theme if self._themed and context.theme in THEMES else None
-        return PageKey(context.site, target, theme)
+        return PageKey(context.site, target, theme, context.network or not self.tiers[Tier.NETWORK])
+
+    def consented_to(self, key: PageKey) -> int:
+        """Bitmap of the line items that the reader's consent lets serve: all, or all but networks."""
+        return -1 if key.network else ~self.tiers[Tier.NETWORK]
 
     def sensitive_to(self, key: PageKey) -> int:
         """Bitmap of the line items kept away by the page's sensitive topics."""

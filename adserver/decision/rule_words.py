@@ -156,6 +156,13 @@ def _not_counted(look: Look, slot: SlotLook, position: int, rule: str) -> str:
     )
 
 
+def _no_network(look: Look, slot: SlotLook, position: int, rule: str) -> str:
+    return (
+        "is a network's, whose code stores and reads for itself, and this reader did not allow that or was "
+        "not asked"
+    )
+
+
 def _caps(look: Look, position: int) -> str:
     """All caps that a line item counts under."""
     limits = [
@@ -222,6 +229,7 @@ TELLERS: Mapping[str, Teller] = {
     "label": _label,
     "capped": _capped,
     "no_consent_to_count": _not_counted,
+    "no_consent_to_network": _no_network,
     "used_up": _used_up,
     "repeated": _repeated,
     "topic_excluded": _topic_excluded,

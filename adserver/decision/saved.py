@@ -33,6 +33,7 @@ class _Sample(msgspec.Struct, array_like=True):
     url: str | None
     theme: str | None
     asks: tuple[Ask, ...]
+    network: bool = True
 
 
 class _Memory(msgspec.Struct, array_like=True):
@@ -69,6 +70,7 @@ def pack(learned: Learned) -> bytes:
             context.url,
             context.theme,
             sample.asks,
+            context.network,
         )
         for sample in learned.samples
         for context in (sample.context,)
@@ -102,7 +104,17 @@ def unpack(value: bytes | None) -> Learned:
         samples=[
             Sample(
                 s.at,
-                Context(s.site, s.section, tuple(s.topics), s.values, s.country, s.device, s.url, s.theme),
+                Context(
+                    s.site,
+                    s.section,
+                    tuple(s.topics),
+                    s.values,
+                    s.country,
+                    s.device,
+                    s.url,
+                    s.theme,
+                    network=s.network,
+                ),
                 s.asks,
             )
             for s in saved.samples

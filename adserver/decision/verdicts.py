@@ -42,6 +42,7 @@ RULES = (
     "floor",
     "theme",
     "size",
+    "no_consent_to_network",
     "hours",
     "target",
     "slot",
@@ -159,6 +160,7 @@ class _Court:
         yield "target", targets.passing(key.target), lambda p: f"target.{target(p)}"
         open_now = hours.admitted(hours.segment(site.zone, now_us))
         yield "hours", open_now, lambda p: hours_rule(items[p], look.now, site.zone)
+        yield "no_consent_to_network", index.consented_to(key), lambda _: "no_consent_to_network"
         fitting = _fitting(slot, [key.theme])
         yield "size", _fitting(slot, (None, "light", "dark")), lambda _: "size"
         yield "theme", fitting, lambda _: "theme"

@@ -11,13 +11,14 @@ import msgspec
 
 from adserver.catalog.model import Catalog
 from adserver.clock import to_ms
+from adserver.consent.allowed import Storage
 from adserver.decision.context import Reason
 from adserver.decision.explain import BidVerdict, Explanation, Score, SlotExplained, Verdict, explain
 from adserver.decision.look import Look, look
 from adserver.decision.page import Decider
 from adserver.decision.tally import TallyKey
 from adserver.money import format_micros
-from adserver.serving.consent import may_store
+from adserver.serving.consent import Consents, site_rule
 from adserver.serving.fill import context_of
 from adserver.serving.question import Question
 from adserver.settings import Settings
@@ -31,8 +32,12 @@ def look_for(
 ) -> Look:
     """Decide the page that is asked about as the next request for it would be; nothing changes by it."""
     request = question.request
-    context = context_of(request, question.country, question.device, settings, decider.index)
-    kept = request.tally if may_store(request.consent) else None
+    index, country = decider.index, question.country
+    site = index.sites.get(request.site)
+    rule = site_rule(site.site, settings) if site else None
+    allowed = Consents(settings).allowed(request.consent, b"", rule, country)
+    context = context_of(request, country, question.device, settings, index, allowed)
+    kept = request.tally if allowed.storage is Storage.KEEP else None
     tally = None if kept is None else key.read(kept, to_ms(now) // 1000)
     elsewhen = question.at is not None
     return look(decider, context, question.asks(settings), now, rng, tally, elsewhen=elsewhen)
@@ -70,6 +75,7 @@ def encode(explained: Explanation) -> bytes:
         "device": context.device,
         "theme": context.theme,
         "tally_kept": explained.stored,
+        "network_allowed": context.network,
     }
     return msgspec.json.encode(
         {

@@ -8,13 +8,13 @@ import msgspec
 from starlette.types import Scope
 
 from adserver.clock import bucket_of_ms, to_ms
+from adserver.consent.allowed import Allowed, Network, Storage
 from adserver.decision.context import Ask, BidFill, Context, Decision, Fill, NoFill, Reason
 from adserver.decision.index import Index
 from adserver.decision.tally import Tally
 from adserver.measurement.event import Validity
 from adserver.measurement.log import FILLED, HEADER_BID, INVALID
 from adserver.money import format_micros
-from adserver.serving.consent import is_unanswered, may_store
 from adserver.serving.cut_by import facts_of
 from adserver.serving.parts import Parts
 from adserver.serving.visitor import Visitor, visitor_of
@@ -30,9 +30,13 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     asks, steering = request.slots[:bound], parts.steering
     visitor = visitor_of(scope)
     found = parts.screen.page(visitor)
-    context = _context(parts, request, scope, visitor)
+    country = parts.country_of(scope["headers"], visitor.address)
+    allowed = parts.consents.allowed(
+        request.consent, visitor.gpc, parts.live.consent.get(request.site), country
+    )
+    context = context_of(request, country, visitor.agent.device, parts.settings, parts.live.index, allowed)
     # A page that sends no tally cannot keep one, and so counts as one that may not.
-    kept = request.tally if may_store(request.consent, visitor.gpc) else None
+    kept = request.tally if allowed.storage is Storage.KEEP else None
     tally = None if kept is None else parts.tally_key.read(kept, now_ms // 1000)
     page = steering.decider.decide(context, asks, now, parts.rng, tally)
     subjects: list[int] = []
@@ -47,8 +51,8 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     facts = _facts(parts, context, visitor, bucket, found)
     answers = [_encode(parts, decision, now_ms, facts) for decision in page.decisions]
     answers.extend(_encode_no_fill(_unfilled(ask, Reason.TOO_MANY_SLOTS)) for ask in request.slots[bound:])
-    text = b"null" if is_unanswered(request.consent) else _tally_text(parts, tally, subjects, now_ms)
-    return _join(parts.live.version, parts.ids.next(now_ms), text, answers)
+    text = _tally_text(parts, tally, subjects, now_ms) if allowed.storage is not Storage.LEAVE else b"null"
+    return _join(parts.live.version, parts.ids.next(now_ms), text, allowed.network, answers)
 
 
 def _count(parts: Parts, decisions: Sequence[Decision], bucket: int, found: Validity) -> None:
@@ -88,17 +92,17 @@ def _tally_text(parts: Parts, tally: Tally | None, subjects: list[int], now_ms: 
 def answer_errors(parts: Parts, request: FillRequest) -> bytes:
     """The answer when deciding failed: every slot stays empty, and the page goes on."""
     answers = [_encode_no_fill(_unfilled(ask, Reason.ERROR)) for ask in request.slots]
-    return _join(parts.live.version, 0, msgspec.json.encode(request.tally or ""), answers)
-
-
-def _context(parts: Parts, request: FillRequest, scope: Scope, visitor: Visitor) -> Context:
-    """The facts of a page request."""
-    country = parts.country_of(scope["headers"], visitor.address)
-    return context_of(request, country, visitor.agent.device, parts.settings, parts.live.index)
+    tally = msgspec.json.encode(request.tally or "")
+    return _join(parts.live.version, 0, tally, Network.NONE, answers)
 
 
 def context_of(
-    request: FillRequest, country: str | None, device: str | None, settings: Settings, index: Index
+    request: FillRequest,
+    country: str | None,
+    device: str | None,
+    settings: Settings,
+    index: Index,
+    allowed: Allowed,
 ) -> Context:
     """The facts of a page request, with what is known of its visitor."""
     page, site = request.page, index.sites.get(request.site)
@@ -113,6 +117,7 @@ def context_of(
         page.url,
         request.theme,
         bids,
+        allowed.network is not Network.NONE,
     )
 
 
@@ -144,7 +149,12 @@ def _encode_bid(fill: BidFill) -> bytes:
     return msgspec.json.encode({**won, "label": fill.label})
 
 
-def _join(version: int, request_id: int, tally: bytes, answers: list[bytes]) -> bytes:
+#: How a network that fills a slot may be asked, as the page is told.
+_NETWORKS = {network: network.name.lower().encode() for network in Network}
+
+
+def _join(version: int, request_id: int, tally: bytes, network: Network, answers: list[bytes]) -> bytes:
     """The whole answer; `tally` is JSON."""
-    head = b'{"request":"%x","catalog":%d,"tally":%b,"fills":[' % (request_id, version, tally)
+    told = request_id, version, tally, _NETWORKS[network]
+    head = b'{"request":"%x","catalog":%d,"tally":%b,"network":"%b","fills":[' % told
     return head + b",".join(answers) + b"]}"

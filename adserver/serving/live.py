@@ -16,6 +16,7 @@ from adserver.decision.index import Index
 from adserver.engines.catalog_store import Stored
 from adserver.measurement.conversion import Terms, terms_of
 from adserver.measurement.token import FillToken, Stem, stem_of
+from adserver.serving.consent import SiteRule, site_rule
 from adserver.serving.tag import Tag, tag_of
 from adserver.settings import Settings
 
@@ -46,6 +47,8 @@ class Live:
     tag: Tag
     refreshed: Mapping[int, int]
     """Slot → seconds in view after which an ad is followed by another, of those slots that are refreshed."""
+    consent: Mapping[str, SiteRule]
+    """Site → what a missing answer means there."""
     _fragments: dict[tuple[int, int], Fragments] = field(default_factory=dict)
 
     def fragments(self, fill: Fill) -> Fragments:
@@ -73,6 +76,7 @@ def build(stored: Stored, settings: Settings) -> Live:
             for slot in site.slot
             if slot.refresh_seconds
         },
+        consent={site.name: site_rule(site, settings) for site in stored.catalog.site},
     )
 
 

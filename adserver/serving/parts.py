@@ -13,6 +13,7 @@ from adserver.measurement.log import EventLog
 from adserver.measurement.period import DayOf, utc_day
 from adserver.measurement.sections import Sections
 from adserver.measurement.token import FillIds, TokenKey
+from adserver.serving.consent import Consents
 from adserver.serving.jobs import Jobs
 from adserver.serving.live import Live
 from adserver.serving.screen import Screen
@@ -55,6 +56,7 @@ class Parts:
     country_of: CountryOf
     screen: Screen
     sections: Sections
+    consents: Consents
     rng: Random
     windows: Windows
     jobs: Jobs

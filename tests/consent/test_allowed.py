@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +32,31 @@ OTHERS = vendors_by_ranges([(1, 754), (756, 1200)])
 def answer(text: str) -> Answer:
     """What a TCF string answers about Google."""
     return tcf_answer(decode_tcf(text), GOOGLE)
+
+
+README = Path(__file__).parents[2] / "README.md"
+#: The rows of its table, in their order.
+ROWS = """
+granted no_profile no_vendor refused not_opted_out opted_out opted_out unreadable unanswered assumed
+not_assumed
+"""
+STORED = {
+    Storage.KEEP: "yes",
+    Storage.REMOVE: "no, and removed",
+    Storage.LEAVE: "nothing new; what was stored stays",
+}
+ASKED = {
+    Network.PERSONALISED: "personalised",
+    Network.NON_PERSONALISED: "non-personalised",
+    Network.NONE: "not asked",
+}
+
+
+def test_the_table_of_the_readme_is_the_one_that_is_acted_on() -> None:
+    table = README.read_text(encoding="utf-8").partition("| answer | stored")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[2:-1]] for line in table.splitlines()[2:]]
+    allowed = [ALLOWED[Answer(name)] for name in ROWS.split()]
+    assert rows == [[STORED[storage], "yes", ASKED[network]] for storage, network in allowed]
 
 
 def test_every_answer_is_in_the_table() -> None:

@@ -41,6 +41,7 @@ def contexts(draw: st.DrawFn, catalog: Catalog) -> Context:
         url=draw(st.none() | st.sampled_from(words.URLS)),
         theme=draw(st.sampled_from([None, "light", "dark"])),
         bids=draw(st.just([]) | st.lists(bids, max_size=4)),
+        network=draw(st.booleans()),
     )
 
 

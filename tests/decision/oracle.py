@@ -34,6 +34,8 @@ def failures(
         yield "sizes"
     if _below_floor(item, slot, expected_ctr):
         yield "floor"
+    if item.tier is Tier.NETWORK and not getattr(context, "network", True):
+        yield "network"
     if any(topic in site.exclude_topics and topic not in item.allow_topics for topic in context.topics):
         yield "sensitive"
     yield from _misplaced(item.target, site, slot, now)

@@ -207,6 +207,7 @@ def test_no_page_of_a_busy_site_breaks_a_rule(seed: int) -> None:
             rng.choice([(), (), ("crime",)]),
             theme=rng.choice([None, "dark"]),
             bids=rng.choice([(), (), bids]),
+            network=rng.random() < 0.7,
         )
         asked = [Ask(name) for name in rng.choices(names, weights=[4, 4, 4, 1], k=rng.randrange(5))]
         if rng.random() < 0.1:

@@ -35,7 +35,7 @@ def test_a_page_is_filled_as_the_contract_says(tmp_path: Path) -> None:
         assert answer.headers["access-control-allow-origin"] == "*"
         assert answer.headers["cache-control"] == "no-store"
         body = answer.json()
-        assert set(body) == {"request", "catalog", "tally", "fills"}
+        assert set(body) == {"request", "catalog", "tally", "network", "fills"}
         assert body["catalog"] == 1
         top, side = body["fills"]
         assert top["slot"] == "top"

@@ -79,7 +79,7 @@ def test_an_answer_has_everything_that_the_console_shows(tmp_path: Path) -> None
         "site": "daily",
         "currency": "USD",
         "timezone": "Asia/Kathmandu",
-        "page": {**facts, "device": "mobile", "theme": "dark", "tally_kept": True},
+        "page": {**facts, "device": "mobile", "theme": "dark", "tally_kept": True, "network_allowed": True},
     }
     won, other = slot.pop("line_items")
     assert slot == {
