@@ -36,8 +36,8 @@ bench: $(TESTING) wrk ## requests per second and CPU per request, as ratios to a
 sim: $(TESTING) ## a news site's week, played by ours and others: how much of what was possible each made of it
 	$(BIN)/python -m tests.simulation $(SIM)
 
-faults: export ADSERVER_FAULT_RUNS = 20
-faults: $(TESTING) ## kill -9 under load and restart, 20 times
+faults: export ADSERVER_FAULT_RUNS = 100
+faults: $(TESTING) ## kill -9 under load, 100 times; full and broken disks, power failures, a clock that is set
 	$(BIN)/python -m pytest tests/faults
 
 screens: $(TESTING) browser ## screenshots of newsroom and report into var/screens

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from random import Random
@@ -27,9 +28,10 @@ from adserver.engines.catalog_store import CatalogStore, Stored, load_catalog, s
 from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_limits import Counted, Limit
-from adserver.engines.sqlite_log import SqliteLog
+from adserver.engines.sqlite_log import SqliteLog, new_node
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.engines.sqlite_report import SqliteReport
+from adserver.errors import AdserverError
 from adserver.logs import configure_logs
 from adserver.loop import STATE, Loop, expectations_of
 from adserver.measurement.event import Windows
@@ -55,6 +57,8 @@ from dashboards.routes import routes as report_routes
 
 _log = structlog.get_logger()
 _SWITCH_SECONDS = 0.0005
+#: Fill ids that are further ahead of the clock than a busy millisecond pushes them mean that it was set back.
+_MOST_AHEAD_MS = 1_000
 
 
 class App:
@@ -77,7 +81,6 @@ class App:
         self._clock = clock
         self._pages = pages
         self._rng = rng or Random()
-        self._lifespan = Starlette(lifespan=self._opened)
         self._ticking = ticking
         self._edge: Edge | None = None
         self._loop: Loop | None = None
@@ -87,17 +90,27 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection, or the server's start and end."""
         if scope["type"] == "lifespan":
-            await self._lifespan(scope, receive, send)
+            await self._live(receive, send)
             return
         assert self._edge, (
             "the app is asked before it was opened: run its lifespan, or `async with app.running()`"
         )
         await self._edge(scope, receive, send)
 
-    @asynccontextmanager
-    async def _opened(self, _: Starlette) -> AsyncIterator[None]:
-        async with self.running():
-            yield
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Open, and close when the server ends. What an operator can mend is said in one sentence."""
+        phase = "startup"
+        await receive()
+        try:
+            async with self.running():
+                await send({"type": "lifespan.startup.complete"})
+                phase = "shutdown"
+                await receive()
+        except Exception as error:
+            said = str(error) if isinstance(error, AdserverError) else traceback.format_exc()
+            await send({"type": f"lifespan.{phase}.failed", "message": said})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Parts]:
@@ -139,7 +152,6 @@ class App:
             sys.setswitchinterval(_SWITCH_SECONDS)
             log.start()
             stack.push_async_callback(log.stop)
-            parts.jobs.expect("catalog", settings.catalog_poll_seconds)
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
             stack.push_async_callback(_end, follower)
             if self._ticking:
@@ -208,6 +220,8 @@ class App:
 
     async def _follow(self, catalog: CatalogStore, parts: Parts) -> None:
         """Put each new catalog version in service; while there is trouble, the last good one serves on."""
+        for name in ("catalog", "fill_ids"):
+            parts.jobs.expect(name, self.settings.catalog_poll_seconds)
         while True:
             await asyncio.sleep(self.settings.catalog_poll_seconds)
             try:
@@ -217,6 +231,17 @@ class App:
                 self._catalog_problem = None
             except Exception as error:
                 self._catalog_problem = f"the catalog cannot be loaded: {error}"
+            with suppress(Exception), parts.jobs.attempt("fill_ids"):
+                await self._keep_time(parts)
+
+    async def _keep_time(self, parts: Parts) -> None:
+        """Date fills by the clock again when it was set back.
+
+        Ids only go forward, so that none is given twice; those of a new node may begin anywhere.
+        """
+        if parts.ids.ahead_ms(to_ms(self._clock())) > _MOST_AHEAD_MS:
+            parts.ids = FillIds(await asyncio.to_thread(new_node, self.settings.db))
+            _log.warning("the clock was set back; fills are dated by it again")
 
     async def _replace(self, parts: Parts) -> None:
         """Take the catalog of now into service."""

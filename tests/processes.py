@@ -34,11 +34,12 @@ def free_port() -> int:
 class Server:
     """`adserver serve` over a file; `base` is its address."""
 
-    def __init__(self, db: Path, **environment: str) -> None:
+    def __init__(self, db: Path, *, program: str = "adserver", **environment: str) -> None:
+        """`program`: the module that is run with the same words as `adserver`."""
         self.db = db
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
-        command = [sys.executable, "-m", "adserver", "serve", "--db", str(db), "--port", str(self.port)]
+        command = [sys.executable, "-m", program, "serve", "--db", str(db), "--port", str(self.port)]
         self.running = subprocess.Popen(command, env={**os.environ, **environment})
         try:
             self._wait_until_ready()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -42,16 +43,20 @@ def serve(
 def run(factory: str, settings: Settings) -> None:
     """Run uvicorn with an application factory, named as `module:function`."""
     configure_logs()
-    uvicorn.run(
-        factory,
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        server_header=False,
-        forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
-    )
+    try:
+        uvicorn.run(
+            factory,
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            access_log=False,
+            log_config=None,
+            log_level="warning",
+            server_header=False,
+            forwarded_allow_ips=settings.trusted_proxies,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+        )
+    except SystemExit as ended:
+        # What kept it from starting has been said; uvicorn's own status for that is 3.
+        sys.exit(1 if ended.code else 0)

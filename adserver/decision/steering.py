@@ -56,6 +56,11 @@ class Learned:
     samples: list[Sample] = field(default_factory=list)
 
 
+def _is_due(age: timedelta, every: timedelta) -> bool:
+    """Whether something so old is to be renewed; a clock that was set back must not make it last longer."""
+    return not timedelta(0) <= age < every
+
+
 class Prepared(NamedTuple):
     """What steers the line items of one index, before it knows what was learned of them."""
 
@@ -150,7 +155,7 @@ class Steering:
 
     def rates_are_due(self, now: datetime) -> bool:
         """Whether the next tick looks at `learned.seen`."""
-        return now - self._rated_at >= RATES_EVERY
+        return _is_due(now - self._rated_at, RATES_EVERY)
 
     def remember(self) -> Learned:
         """All that was learned, as of the last tick."""
@@ -173,7 +178,7 @@ class Steering:
 
     def planning(self, now: datetime) -> Callable[[], Plan] | None:
         """Once an hour what finds a new plan of the week; it changes nothing, and may run in a thread."""
-        if now - self._planned_at < PLAN_EVERY:
+        if not _is_due(now - self._planned_at, PLAN_EVERY):
             return None
         samples = self.learned.samples = [s for s in self.learned.samples if now - s.at <= WEEK]
         if len(samples) < _LEAST_SAMPLES:
@@ -207,7 +212,7 @@ class Steering:
         self.ledger.learn(self._rates)
 
     def _learn_traffic(self, now: datetime) -> None:
-        hours = (now - self._ticked_at) / timedelta(hours=1)
+        hours = max(timedelta(0), now - self._ticked_at) / timedelta(hours=1)
         pages, self._pages = self._pages, {}
         shapes = [profile.shape[bucket_of_week(self._bucket)] for profile in self.learned.profiles.values()]
         self.learned.level.learn(sum(pages.values()), hours * float(np.mean(shapes or [1.0])))

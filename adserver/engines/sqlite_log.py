@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -280,3 +280,12 @@ class SqliteLog:
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+
+def new_node(path: Path) -> int:
+    """A number as `SqliteLog.node_number` gives it, over a connection of its own. Raises StorageFailed."""
+    try:
+        with closing(SqliteLog(path)) as log:
+            return log.node_number()
+    except sqlite3.Error as error:
+        raise StorageFailed(f"{path}: {error}") from error

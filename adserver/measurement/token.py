@@ -91,6 +91,10 @@ class FillIds:
         at, count = stamp >> _COUNT_BITS, stamp & ((1 << _COUNT_BITS) - 1)
         return at << _AT_SHIFT | self._node << _COUNT_BITS | count
 
+    def ahead_ms(self, now_ms: int) -> int:
+        """How far the newest id is ahead of the clock: much, when that was set back. Negative: it is not."""
+        return (self._last >> _COUNT_BITS) - now_ms
+
 
 class TokenKey:
     """Signs and reads fill tokens with one secret of 16 to 64 bytes."""

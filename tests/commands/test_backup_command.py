@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.faults.test_kill import Tokens
+from tests.faults.beacons import Tokens
 from tests.newsroom import PAID, apply_catalog, rows
 from tests.processes import Server, adserver, serving
 

@@ -1,6 +1,6 @@
 """`kill -9` of workers that hammer the same line items: goals and budgets are met exactly, rebuild agrees.
 
-Two runs in CI; `make faults` does twenty (`ADSERVER_FAULT_RUNS`).
+Two runs in CI; `make faults` does a hundred (`ADSERVER_FAULT_RUNS`).
 """
 
 from __future__ import annotations

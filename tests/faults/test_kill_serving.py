@@ -1,7 +1,7 @@
 """`kill -9` of a server whose line items near their limits: goals and budgets are met exactly.
 
 Clients ask for fills and report impressions and clicks, some at once, some after the next start, some never.
-Two runs in CI; `make faults` does twenty (`ADSERVER_FAULT_RUNS`).
+Two runs in CI; `make faults` does a hundred (`ADSERVER_FAULT_RUNS`).
 """
 
 from __future__ import annotations
