@@ -46,9 +46,11 @@ from adserver.serving.explain import explain_route, problem
 from adserver.serving.jobs import Jobs
 from adserver.serving.live import Live
 from adserver.serving.live import build as build_live
+from adserver.serving.openrtb.routes import routes as openrtb_routes
 from adserver.serving.parts import Parts
 from adserver.serving.routes import routes as serving_routes
 from adserver.serving.screen import Screen
+from adserver.serving.trackers import routes as tracker_routes
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
 from adserver.upkeep import keep_up
@@ -208,6 +210,7 @@ class App:
 
     def _routes(self, parts: Parts, reports: Reports, users: AccountStore) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
+        routes += [*tracker_routes(parts), *openrtb_routes(parts)]
         routes += report_routes(reports, self.settings)
         guard = Middleware(Access, settings=self.settings, refuse=problem)
         routes.append(explain_route(parts, self._current, guard))

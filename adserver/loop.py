@@ -174,6 +174,7 @@ def expectations_of(settings: Settings) -> Expectations:
         ctr=settings.expected_ctr,
         viewability=settings.expected_viewability,
         reservation_seconds=settings.reservation_seconds,
+        offer_seconds=settings.bid_seconds,
         max_memo=settings.max_candidate_memo,
         max_samples=settings.max_page_samples,
         worker_count=settings.workers,

@@ -71,6 +71,11 @@ class Settings(BaseSettings):
     tick_seconds: Annotated[float, Field(gt=0, le=600)] = 60.0
     #: A fill that was not drawn for this long no longer counts against its goal or budget, in seconds.
     reservation_seconds: Positive = 600
+    #: A bid in an auction elsewhere stands for this long, in seconds; when bids are next renewed after that
+    #: minute, it no longer counts against a goal or budget.
+    bid_seconds: Positive = 60
+    #: Longest request for a bid, in bytes.
+    max_auction_bytes: Positive = 262_144
     #: Page requests that are remembered as a sample of the week; nothing in them tells who made them.
     max_page_samples: Positive = 2_000
     #: Longest tally that a browser is given to keep, in characters.

@@ -50,6 +50,8 @@ def totals_row(totals: Totals) -> Row:
         "gross_click_count": totals.gross_click_count,
         "gross_conversion_count": totals.gross_conversion_count,
         "header_bid_count": totals.header_bid_count,
+        "auction_count": totals.auction_count,
+        "bid_count": totals.bid_count,
     }
 
 

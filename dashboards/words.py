@@ -199,6 +199,15 @@ def freshness(last_event_at: datetime | None, zone: ZoneInfo, today: date) -> st
     return f"last event {day}, {local:%H:%M}"
 
 
+def auctions(total: Totals) -> str:
+    """What came of auctions that were held elsewhere."""
+    return (
+        f"Auctions elsewhere asked for these slots {counted(total.auction_count, 'time')} and got "
+        f"{counted(total.bid_count, 'bid')}; they are not among the requests. "
+        "Bids that won count as impressions."
+    )
+
+
 def reason_text(reason: str) -> str:
     """Why slots stayed empty, in words; a reason without words is shown as it is."""
     return REASONS.get(reason, reason.replace("_", " ").capitalize())

@@ -221,6 +221,7 @@ def _targets(
 
 
 _WEIGHT = {"weight": st.integers(1, 10_000)}
+_CATEGORIES = ("IAB13", "IAB13-4", "IAB7-39")
 _IMAGE_EXTRAS = st.fixed_dictionaries({}, optional={"image_dark": st.just("/dark.png"), **_WEIGHT})
 _HTML_EXTRAS = st.fixed_dictionaries({}, optional={"click": st.just("/landing"), **_WEIGHT})
 
@@ -266,6 +267,7 @@ _ITEM_EXTRAS = st.fixed_dictionaries(
         "together": st.booleans(),
         "trusted": st.booleans(),
         "allow_topics": some(TOPICS, least=0),
+        "categories": some(_CATEGORIES, least=0),
     },
 )
 
@@ -300,7 +302,11 @@ _PAGE_EXTRAS = st.fixed_dictionaries(
 )
 _CREATIVE_EXTRAS = st.fixed_dictionaries(
     {},
-    optional={"approved": st.booleans(), "theme": st.sampled_from(["light", "dark"])},
+    optional={
+        "approved": st.booleans(),
+        "theme": st.sampled_from(["light", "dark"]),
+        "attributes": st.lists(st.integers(1, 3), max_size=2),
+    },
 )
 
 
@@ -350,7 +356,8 @@ def tables(draw: st.DrawFn, *, groups: bool = False, pages: bool = False) -> dic
             items = [draw(line_items(name, known, groups=groups, pages=pages)) for name in item_names]
             extras = draw(_CAMPAIGN_EXTRAS) if pages else {}
             campaigns.append({"name": campaign, "line_item": items} | extras)
-        advertisers.append({"name": advertiser, "campaign": campaigns})
+        domain = draw(st.sampled_from([{}, {"domain": "shop.bank.example"}]))
+        advertisers.append({"name": advertiser, "campaign": campaigns, **domain})
     return {"site": known, "advertiser": advertisers}
 
 

@@ -94,6 +94,11 @@ Mille = Annotated[Micros, AfterValidator(_thousandth)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_to_utc)]
 Flag = Annotated[bool, Field(strict=True)]
 Url = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_url)]
+Domain = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+#: A category of IAB Tech Lab's content taxonomy 1.0, as OpenRTB's `bcat` has them: "IAB13" or "IAB13-4".
+Category = Annotated[str, Field(pattern=r"^IAB[1-9][0-9]?(-[1-9][0-9]{0,2})?$")]
+#: A creative attribute of AdCOM 1.0, as OpenRTB's `battr` has them; 6 is video that plays by itself.
+Attribute = Annotated[int, Field(ge=1, le=999, strict=True)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Window = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}[mhd]$")]
 Count = Annotated[int, Field(ge=1, le=10**12, strict=True)]

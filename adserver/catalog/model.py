@@ -15,7 +15,22 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from adserver.catalog.consent import SiteConsent
-from adserver.catalog.fields import Count, Flag, Instant, Micros, Mille, Name, Size, Text, Url, Window, Zone
+from adserver.catalog.fields import (
+    Attribute,
+    Category,
+    Count,
+    Domain,
+    Flag,
+    Instant,
+    Micros,
+    Mille,
+    Name,
+    Size,
+    Text,
+    Url,
+    Window,
+    Zone,
+)
 from adserver.catalog.part import Part
 from adserver.catalog.targeting import Target
 
@@ -63,6 +78,11 @@ class Site(Part):
     exclude_topics: tuple[Text, ...] = ()
     consent: SiteConsent = SiteConsent()
     slot: tuple[Slot, ...] = ()
+
+    @property
+    def host(self) -> str:
+        """Its domain without "www." and port."""
+        return self.domain.partition(":")[0].removeprefix("www.")
 
     @property
     def zone(self) -> ZoneInfo:
@@ -155,7 +175,7 @@ Caps = Annotated[tuple[Cap, ...], Field(max_length=10), AfterValidator(_one_per_
 class Creative(Part):
     """What is drawn. `image` is data that the page draws; `html` is drawn in a sandboxed frame.
 
-    It serves only once `approved`, and with a `theme` only on pages of that theme.
+    It serves only once `approved`, and with a `theme` only on pages of that theme. `attributes` are AdCOM's.
     """
 
     name: Name
@@ -169,6 +189,7 @@ class Creative(Part):
     weight: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 1
     approved: Flag = True
     theme: Literal["light", "dark"] | None = None
+    attributes: Annotated[tuple[Attribute, ...], Field(max_length=20)] = ()
 
     @classmethod
     def missing_or_extra(cls, given: Mapping[str, Any]) -> Iterator[str]:
@@ -211,6 +232,7 @@ class LineItem(Part):
     optimise_for: Literal["clicks", "viewables"] = "clicks"
     trusted: Flag = False
     allow_topics: tuple[Text, ...] = ()
+    categories: Annotated[tuple[Category, ...], Field(max_length=20)] = ()
     target: Target = Target()
     creative: tuple[Creative, ...] = ()
 
@@ -305,10 +327,14 @@ class Campaign(Part):
 
 
 class Advertiser(Part):
-    """Who buys. With `sites`, on these only: each line item must name some of them in its target."""
+    """Who buys. With `sites`, on these only: each line item must name some of them in its target.
+
+    `domain` is told to exchanges; without one it is that of the click URLs.
+    """
 
     name: Name
     sites: tuple[Name, ...] = ()
+    domain: Domain | None = None
     campaign: tuple[Campaign, ...] = ()
 
 

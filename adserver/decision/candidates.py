@@ -13,6 +13,7 @@ import numpy as np
 from adserver.catalog.model import Tier
 from adserver.decision import bitmap
 from adserver.decision.arrays import Floats, Ints
+from adserver.decision.auction import AuctionAsk
 from adserver.decision.context import Ask, Fill, NoFill, Reason
 from adserver.decision.index import Contender, Index, IndexedSlot, PageKey
 from adserver.decision.sponsors import Voices
@@ -96,6 +97,8 @@ def find(index: Index, slot: IndexedSlot, page: Passing, ask: Ask) -> Candidates
     for size in sizes:
         fitting |= slot.fitting[size, page.theme]
     passing = fitting & page.passing
+    if isinstance(ask, AuctionAsk):
+        passing &= index.auctions.able(ask)
     eligible = passing & slot.paying & ~page.kept_away
     alone = ids(eligible & index.tiers[Tier.SPONSORSHIP] & ~index.together)
     shares = {position: index.items[position].share or 0.0 for position in alone}

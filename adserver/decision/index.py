@@ -15,6 +15,7 @@ import numpy as np
 
 from adserver.catalog.model import Advertiser, Campaign, Catalog, LineItem, PriceModel, Site, Slot, Tier
 from adserver.decision import bitmap
+from adserver.decision.auction import Auctions
 from adserver.decision.context import Choice, Context
 from adserver.decision.tally import Caps
 from adserver.decision.targets import TargetKey, Targets
@@ -95,6 +96,8 @@ class Index:
             [item.tier is not Tier.SPONSORSHIP and not item.together for item in ranked]
         )
         """Those that no other rule serves than their score."""
+        self.auctions = Auctions(owned, self.ecpms, self.together)
+        self.owners = tuple((advertiser, campaign) for advertiser, campaign, _ in owned)
         self.caps, self.contenders = _contenders(owned, ids)
         self.subject_positions = _subject_positions(self.contenders)
         self.flights, self.hours = Flights(ranked), Hours(ranked)
@@ -104,6 +107,8 @@ class Index:
         self._floor_prices = np.where([_has_floor(item) for item in ranked], self.ecpms, np.inf)
         sizes = self._sizes()
         self.sites = {site.name: self._site(site, sizes, ids) for site in catalog.site}
+        self.domains = {site.host: site.name for site in reversed(catalog.site)}
+        """Host, without "www." and port → the first site there."""
 
     def _learn_prices(self) -> None:
         """Note those of which it has to be learned what an impression earns: paid by clicks, or by views."""

@@ -3,7 +3,8 @@
 What was served and not yet counted is reserved, so that no goal, budget or daily budget is exceeded however
 many pages are open at once. A reservation is released when its own impression is counted, or when it expires
 because the fill was never drawn; reservations of one minute are alike, so it is known by the minute of its
-fill. Whatever arrives after that beyond a limit is marked by the log, and not billed.
+fill. What is offered to an auction elsewhere is reserved for a shorter time, because most bids are lost.
+Whatever arrives after that beyond a limit is marked by the log, and not billed.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Account:
     """Reserved by fills of today."""
     pending: dict[int, list[int]] = field(default_factory=dict)
     """Minute → [fills of that minute that are reserved, day on which they were served]."""
+    offered: dict[int, list[int]] = field(default_factory=dict)
+    """The same of bids in auctions elsewhere."""
 
     def room(self) -> float:
         """How many more fills its limits allow now."""
@@ -116,40 +119,51 @@ class Account:
             self.day_spent / cost + self.day_reserved,
         )
 
-    def take(self, minute: int) -> None:
-        """Reserve one fill."""
+    def take(self, minute: int, *, offered: bool = False) -> None:
+        """Reserve one fill, or one bid that is offered."""
         self.served_count += 1
         self.reserved += 1
         self.day_reserved += 1
-        fills = self.pending.get(minute)
+        held = self.offered if offered else self.pending
+        fills = held.get(minute)
         if fills is None:
-            self.pending[minute] = [1, self.day]
+            held[minute] = [1, self.day]
         else:
             fills[0] += 1
 
     def release(self, count: int, minute: int) -> None:
-        """Give back reservations of fills of a minute, as far as there still are some."""
-        fills = self.pending.get(minute)
+        """Give back reservations of fills of a minute, as far as there still are some.
+
+        Those of bids first, whichever it was: taken from the others, one would be free again too soon.
+        """
+        count -= self._release(self.offered, count, minute)
+        self._release(self.pending, count, minute)
+
+    def _release(self, held: dict[int, list[int]], count: int, minute: int) -> int:
+        fills = held.get(minute)
         if fills is None:
-            return
+            return 0
         some = min(count, fills[0])
         fills[0] -= some
         self.reserved -= some
         if fills[1] == self.day:
             self.day_reserved -= some
         if not fills[0]:
-            del self.pending[minute]
+            del held[minute]
+        return some
 
-    def expire(self, before: int) -> None:
-        """Release what was reserved before a minute."""
-        for minute in [minute for minute in self.pending if minute < before]:
-            self.release(self.pending[minute][0], minute)
+    def expire(self, before: int, offered_before: int) -> None:
+        """Release what was reserved before a minute, and what was offered before another."""
+        for held, first in ((self.pending, before), (self.offered, offered_before)):
+            for minute in [minute for minute in held if minute < first]:
+                self._release(held, held[minute][0], minute)
 
     def begin_day(self, day: int) -> None:
         """A new day of its own has begun, and with it a new daily budget."""
         if day != self.day:
             self.day, self.day_spent = day, 0
-            self.day_reserved = sum(count for count, served_on in self.pending.values() if served_on == day)
+            held = [*self.pending.values(), *self.offered.values()]
+            self.day_reserved = sum(count for count, served_on in held if served_on == day)
 
 
 class Ledger:
@@ -158,9 +172,12 @@ class Ledger:
     Accounts are kept by the line item's id and outlive catalog versions: `bind` gives it each index.
     """
 
-    def __init__(self, *, reservation_seconds: int = 600, worker_count: int = 1) -> None:
+    def __init__(
+        self, *, reservation_seconds: int = 600, offer_seconds: int = 60, worker_count: int = 1
+    ) -> None:
         self._accounts: dict[int, Account] = {}
         self._reservation_minutes = -(-reservation_seconds // 60)
+        self._offer_minutes = -(-offer_seconds // 60)
         self._worker_count = worker_count
         self.sponsors = Turns()
         self.closings = 0
@@ -191,13 +208,13 @@ class Ledger:
         account = self.accounts[position]
         return inf if account is None else account.room()
 
-    def take(self, position: int, now_us: int) -> None:
-        """Reserve a fill that is being served."""
+    def take(self, position: int, now_us: int, *, offered: bool = False) -> None:
+        """Reserve a fill that is being served, or a bid that is offered."""
         if self._index.items[position].rotation == "sequential":
             self.turns[self._index.item_ids[position]] = self.turn(position) + 1
         account = self.accounts[position]
         if account is not None:
-            account.take(now_us // _MINUTE_US)
+            account.take(now_us // _MINUTE_US, offered=offered)
             self._close_one(position, account)
 
     def count(
@@ -250,10 +267,11 @@ class Ledger:
 
     def tick(self, now: datetime) -> None:
         """Once a minute: expire reservations."""
-        minute = to_us(now) // _MINUTE_US - self._reservation_minutes
+        minute = to_us(now) // _MINUTE_US
+        before, offered_before = minute - self._reservation_minutes, minute - self._offer_minutes
         for account in self.accounts:
             if account is not None:
-                account.expire(minute)
+                account.expire(before, offered_before)
         if to_us(now) >= self.next_midnight_us:
             self.begin_days(now)
         else:

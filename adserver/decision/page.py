@@ -121,8 +121,11 @@ class Decider:
             earlier[position] = earlier.get(position, 0) + 1
         return page._replace(decisions=decisions)
 
-    def serve(self, page: Page, now: datetime) -> list[int]:
-        """Take note that a page is served: leases, turns, opportunities → what its tally has to count."""
+    def serve(self, page: Page, now: datetime, *, offered: bool = False) -> list[int]:
+        """Take note that a page is served: leases, turns, opportunities → what its tally has to count.
+
+        `offered`: its fills are bids in an auction elsewhere, of which most are lost.
+        """
         ledger, index, now_us = self.ledger, self.index, to_us(now)
         subjects: list[int] = []
         for candidates, position in page.placed:
@@ -132,7 +135,7 @@ class Decider:
             if not page.stored:
                 candidates.unstored_count += 1
             if position is not None and position >= 0:
-                ledger.take(position, now_us)
+                ledger.take(position, now_us, offered=offered)
                 subjects.extend(index.contenders[position].subjects or ())
         for turn in page.turns:
             ledger.sponsors.settle(turn, index.item_ids)

@@ -81,6 +81,18 @@ class Rates:
             return 1.0
         return min(1.0, rate.overall([choice.creative_id for choice in self._index.choices[position]]))
 
+    def mean_ecpm(self, slot_id: int, position: int) -> float:
+        """What a thousand impressions of a line item in a slot earn on average, without a draw of luck."""
+        index = self._index
+        unit = index.units_paid.get(position)
+        if unit is None:
+            return float(index.ecpms[position])
+        price = index.items[position].price
+        assert price, "what is paid for has a price"
+        shape, scale = self._rates[unit].factor([choice.creative_id for choice in index.choices[position]])
+        per_impression = min(1.0, self._rates[unit].base(slot_id) * shape / scale)
+        return per_impression * price.micros / 1e6 * (1000 if unit == "clicks" else 1)
+
     def ecpms(self, slot: IndexedSlot) -> Floats:
         """What a thousand impressions of each line item in a slot are expected to earn, in currency units."""
         ecpms = self._ecpms.get(slot.id)

@@ -39,6 +39,7 @@ class Expectations:
     ctr: float = 0.001
     viewability: float = 0.7
     reservation_seconds: int = 600
+    offer_seconds: int = 60
     max_memo: int = 20_000
     max_samples: int = 2_000
     worker_count: int = 1
@@ -94,6 +95,7 @@ class Steering:
         self._ticked_at = now
         self.ledger = Ledger(
             reservation_seconds=expectations.reservation_seconds,
+            offer_seconds=expectations.offer_seconds,
             worker_count=expectations.worker_count,
         )
         self._begin(self.prepare(index, now), now)

@@ -28,6 +28,9 @@ from adserver.measurement.event import Event, Validity
 FILLED = "filled"
 #: Outcome under which a slot is counted that went to a bid of the page's own header bidding.
 HEADER_BID = "header_bid"
+#: Before `BID` or the reason for none: outcome of a slot that an auction elsewhere asked for.
+AUCTION = "auction."
+BID = "bid"
 #: Before the rule's name: outcome of a slot of a page request that is invalid traffic, filled or not.
 INVALID = "invalid."
 

@@ -18,7 +18,7 @@ from adserver.engines.sqlite_report import Sums
 from adserver.errors import Fault, InvalidInput
 from adserver.measurement.event import Validity
 from adserver.measurement.invalid import BY_VALIDITY
-from adserver.measurement.log import FILLED, HEADER_BID, INVALID
+from adserver.measurement.log import AUCTION, BID, FILLED, HEADER_BID, INVALID
 from adserver.measurement.period import DEFAULT_PRESET, PRESETS, Period, parse_span
 
 __all__ = [
@@ -70,6 +70,10 @@ class Totals:
     """Fills that went to a header bid: the page drew it, and what it earned is in its bidder's reports."""
     conversion_count: int = 0
     marked_conversion_count: int = 0
+    auction_count: int = 0
+    """How often an auction held elsewhere asked for the slot; not among requests."""
+    bid_count: int = 0
+    """Bids in these auctions. What came of those that won is in impressions, clicks and revenue."""
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -281,7 +285,9 @@ class Reports:
 
 
 def _fold(rows: Sequence[Sums]) -> Totals:
-    net = [row for row in rows if not _rule(row)]
+    valid = [row for row in rows if not _rule(row)]
+    auctions = [row for row in valid if _of_auction(row)]
+    net = [row for row in valid if not _of_auction(row)]
     marked = [row for row in rows if _rule(row)]
     return Totals(
         request_count=sum(row.request_count for row in net),
@@ -297,7 +303,13 @@ def _fold(rows: Sequence[Sums]) -> Totals:
         marked_click_count=sum(row.click_count for row in marked),
         marked_conversion_count=sum(row.conversion_count for row in marked),
         header_bid_count=sum(row.request_count for row in net if row.outcome == HEADER_BID),
+        auction_count=sum(row.request_count for row in auctions),
+        bid_count=sum(row.request_count for row in auctions if row.outcome == AUCTION + BID),
     )
+
+
+def _of_auction(row: Sums) -> bool:
+    return row.outcome is not None and row.outcome.startswith(AUCTION)
 
 
 def _rule(row: Sums) -> str:
@@ -353,6 +365,6 @@ def _by_slot(rows: Sequence[Sums], slots: dict[int, str], current: set[str]) -> 
 def _unfilled(rows: Iterable[Sums]) -> tuple[tuple[str, int], ...]:
     counts: Counter[str] = Counter()
     for row in rows:
-        if row.outcome not in (None, FILLED, HEADER_BID) and not _rule(row):
+        if row.outcome not in (None, FILLED, HEADER_BID) and not (_rule(row) or _of_auction(row)):
             counts[str(row.outcome)] += row.request_count
     return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

@@ -103,7 +103,7 @@ _conversion_decoder = msgspec.json.Decoder(ConversionAsk)
 
 def read_fill(body: bytes, settings: Settings) -> FillRequest:
     """Decode a fill request and cut its facts to their bounds. Raises Unreadable."""
-    request: FillRequest = _decode(_fill_decoder, body)
+    request: FillRequest = decode(_fill_decoder, body)
     page, bound = request.page, settings.max_facts_per_page
     if len(page.url) > MAX_URL_CHARS:
         page.url = ""
@@ -140,7 +140,7 @@ def bids_of(request: FillRequest, settings: Settings, currency: str) -> list[Hea
 
 def read_events(body: bytes, settings: Settings) -> list[EventAsk]:
     """Decode a beacon. Raises Unreadable, also for more events than one beacon may hold."""
-    request: EventsRequest = _decode(_events_decoder, body)
+    request: EventsRequest = decode(_events_decoder, body)
     if len(request.events) > settings.max_events_per_beacon:
         raise Unreadable(f"A beacon may hold at most {settings.max_events_per_beacon} events.")
     return request.events
@@ -148,13 +148,14 @@ def read_events(body: bytes, settings: Settings) -> list[EventAsk]:
 
 def read_conversion(body: bytes) -> ConversionAsk:
     """Decode a reported order. Raises Unreadable."""
-    return _decode(_conversion_decoder, body)
+    return decode(_conversion_decoder, body)
 
 
-def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def decode(decoder: msgspec.json.Decoder[T], body: bytes, what: str = "The body") -> T:
+    """Raises Unreadable, with a sentence about `what`."""
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as error:
-        raise Unreadable(f"The body cannot be read: {error}.") from None
+        raise Unreadable(f"{what} cannot be read: {error}.") from None
     except (RecursionError, UnicodeDecodeError):
-        raise Unreadable("The body cannot be read: it is not UTF-8, or nested too deeply.") from None
+        raise Unreadable(f"{what} cannot be read: it is not UTF-8, or nested too deeply.") from None

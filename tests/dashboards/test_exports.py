@@ -73,6 +73,8 @@ def test_rows_are_exact() -> None:
         "gross_click_count": 3,
         "gross_conversion_count": 0,
         "header_bid_count": 0,
+        "auction_count": 0,
+        "bid_count": 0,
     }
 
 
@@ -82,9 +84,9 @@ def test_csv_has_amounts_as_text_with_their_currency() -> None:
         "slot,archived,request_count,fill_count,fill_rate,impression_count,measurable_count,viewable_count,"
         "viewability,click_count,ctr,conversion_count,ecpm,rpm,revenue,"
         "gross_request_count,gross_impression_count,gross_click_count,gross_conversion_count,header_bid_count,"
-        "currency\r\n"
+        "auction_count,bid_count,currency\r\n"
         "article-top,false,1000,900,0.900000,800,700,350,0.500000,3,0.003750,0,1.543209,1.234567,1.234567,"
-        "1000,800,3,0,0,USD\r\n"
+        "1000,800,3,0,0,0,0,USD\r\n"
     )
 
 
@@ -93,7 +95,7 @@ def test_a_ratio_without_a_divisor_is_empty_in_csv_and_null_in_json() -> None:
     assert rows[0]["ctr"] is None
     assert (
         exports.as_csv(rows, exports.SLOT_COLUMNS, "USD").splitlines()[1]
-        == "x,true,0,0,,0,0,0,,0,,0,,,0.00,0,0,0,0,0,USD"
+        == "x,true,0,0,,0,0,0,,0,,0,,,0.00,0,0,0,0,0,0,0,USD"
     )
 
 

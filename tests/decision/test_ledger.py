@@ -33,21 +33,25 @@ class Book:
         item = line_item("one", tier, "728x90", **{"price": {"cpm": "2"}, **limits})
         self.index = index_of(catalog_of(item))
         self.item_id = self.index.item_ids[0]
-        self.ledger = Ledger(reservation_seconds=600, worker_count=workers)
+        self.ledger = Ledger(reservation_seconds=600, offer_seconds=60, worker_count=workers)
         self.ledger.bind(self.index, terms_of(self.index))
         self.ledger.tick(now)
         self.fills: list[list[datetime]] = []
+        self.offers: list[datetime] = []
         self.counted: list[datetime] = []
 
-    def serve(self, now: datetime, most: int) -> int:
-        """Serve up to so many fills, as far as there is room; how many."""
+    def serve(self, now: datetime, most: int, *, offered: bool = False) -> int:
+        """Serve up to so many fills, or offer so many bids, as far as there is room; how many."""
         if to_us(now) >= self.ledger.next_midnight_us:
             self.ledger.begin_days(now)
         for served in range(most):
             if self.ledger.closed[0]:
                 return served
-            self.ledger.take(0, to_us(now))
-            self.fills.append([now])
+            self.ledger.take(0, to_us(now), offered=offered)
+            if offered:
+                self.offers.append(now)
+            else:
+                self.fills.append([now])
         return most
 
     def count(self, number: int) -> None:
@@ -62,13 +66,16 @@ class Book:
         self.ledger.count(self.item_id, "impressions", count, count * revenue_micros, day=day, minute=minute)
 
     def out(self, now: datetime) -> list[datetime]:
-        """When what is served, not counted and not expired was served."""
-        return [at for (at,) in self.fills if now - at < timedelta(seconds=600)]
+        """When what is served or offered, not counted and not expired was served."""
+        fills = [at for (at,) in self.fills if now - at < timedelta(seconds=600)]
+        return fills + [at for at in self.offers if now - at < timedelta(seconds=60)]
 
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["serve", "serve", "count newest", "count any", "tick", "minutes", "minutes"]),
+        st.sampled_from(
+            ["serve", "serve", "offer", "win", "count newest", "count any", "tick", "minutes", "minutes"]
+        ),
         st.integers(0, 9),
     ),
     min_size=12,
@@ -92,7 +99,10 @@ def test_what_is_counted_and_what_is_out_never_exceed_a_limit(
                 now += amount * MINUTE
             elif step == "tick":
                 book.ledger.tick(now)
-            elif step == "serve" and book.serve(now, amount):
+            elif step == "win" and book.offers:
+                book.counted.append(book.offers[-1])
+                book.told(book.offers.pop())
+            elif step in ("serve", "offer") and book.serve(now, amount, offered=step == "offer"):
                 today = local_day(now, ZONE)
                 spent = [*book.counted, *book.out(now)]
                 if book is daily:
@@ -119,6 +129,16 @@ def test_what_is_never_drawn_is_free_again_after_its_time() -> None:
         book.ledger.tick(NOW + minutes * MINUTE)
         assert book.ledger.room(0) == room
         assert bool(book.ledger.closed[0]) is (room == 0)
+
+
+def test_what_is_offered_and_lost_is_free_again_sooner() -> None:
+    book = Book(NOW, "guaranteed", goal={"impressions": 6}, **FLIGHT)
+    assert book.serve(NOW, 2) == 2
+    assert book.serve(NOW, 9, offered=True) == 4
+    book.told(NOW)
+    for minutes, room in ((1, 0), (2, 3), (10, 3), (11, 5)):
+        book.ledger.tick(NOW + minutes * MINUTE)
+        assert book.ledger.room(0) == room
 
 
 def test_an_event_of_an_old_fill_frees_nobody_elses_reservation() -> None:

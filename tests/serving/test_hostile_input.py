@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from tests.newsroom import rows, server
+from tests.newsroom import BROWSER, rows, server
 
-PATHS = ("/v1/fill", "/v1/events")
+AUCTIONS = "/openrtb2/auction"
+PATHS = ("/v1/fill", "/v1/events", AUCTIONS)
 BOUND = 65_536
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50) | st.just("\ud800")
 ANY_JSON = st.recursive(
@@ -31,6 +32,31 @@ FILL: dict[str, Any] = {
     "consent": {"gpc": True},
     "bids": [],
 }
+AUCTION: dict[str, Any] = {
+    "id": "1",
+    "imp": [
+        {
+            "id": "1",
+            "tagid": "top",
+            "banner": {"format": [{"w": 728, "h": 90}], "w": 970, "h": 250, "battr": [1]},
+            "bidfloor": 0.5,
+            "ext": {"gpid": "/1/top", "prebid": {"bidder": {"adserver": {"slot": "top", "site": "daily"}}}},
+            "pmp": {"private_auction": 0},
+        }
+    ],
+    "site": {
+        "domain": "news.example",
+        "page": "https://news.example/x",
+        "keywords": "a,b",
+        "publisher": {"id": "daily", "domain": "news.example"},
+        "ext": {"data": {"section": "world", "topics": ["a"], "author": "x"}},
+    },
+    "device": {"ua": BROWSER, "ip": "203.0.113.7", "devicetype": 2, "geo": {"country": "NPL"}},
+    "source": {"ext": {"schain": {"complete": 1, "ver": "1.0", "nodes": [{"asi": "a.example", "sid": "1"}]}}},
+    "badv": ["x.example"],
+    "bcat": ["IAB1"],
+    "cur": ["USD"],
+}
 EVENTS: dict[str, Any] = {"events": [{"fill": "A" * 64, "type": "impression"}]}
 MANY = settings(max_examples=700, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -38,15 +64,17 @@ MANY = settings(max_examples=700, deadline=None, suppress_health_check=[HealthCh
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Path]]:
     path = tmp_path_factory.mktemp("hostile") / "a.db"
-    with server(path) as client:
+    with server(path, max_auction_bytes=BOUND) as client:
         yield client, path
 
 
 def _refused_or_answered(client: TestClient, path: str, body: bytes) -> int:
     answer = client.post(path, content=body)
-    allowed = {"/v1/fill": (200, 400, 413), "/v1/events": (204, 400, 413)}[path]
+    allowed = {"/v1/events": (204, 400, 413), "/v1/fill": (200, 400, 413)}.get(path, (200, 204, 400, 413))
     assert answer.status_code in allowed, (answer.status_code, body[:200])
-    if answer.status_code == 200:
+    if answer.status_code == 200 and path == AUCTIONS:
+        assert all(bid["price"] > 0 for seat in answer.json()["seatbid"] for bid in seat["bid"])
+    elif answer.status_code == 200:
         assert all("fill" in entry or "reason" in entry for entry in answer.json()["fills"])
         assert not any(entry.get("reason") == "error" for entry in answer.json()["fills"])
     elif answer.status_code != 204:
@@ -87,6 +115,12 @@ def test_page_requests_with_a_wrong_place(page: tuple[TestClient, Path], body: b
 @given(body=mutations(EVENTS))
 def test_beacons_with_a_wrong_place(page: tuple[TestClient, Path], body: bytes) -> None:
     _refused_or_answered(page[0], "/v1/events", body)
+
+
+@MANY
+@given(body=mutations(AUCTION))
+def test_bid_requests_with_a_wrong_place(page: tuple[TestClient, Path], body: bytes) -> None:
+    _refused_or_answered(page[0], AUCTIONS, body)
 
 
 @MANY

@@ -1,0 +1,70 @@
+"""A fill and its token → the HTML that an auction's winner is drawn by, complete in itself.
+
+It is drawn in a frame that somebody else makes. What it reports goes to the same beacons as that of `tag.js`:
+its impression by an image, so that no script is needed for what is billed, and by a script of a few lines
+whether it was seen.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from html import escape
+from importlib.resources import files
+from urllib.parse import urljoin
+
+from adserver.catalog.model import Creative
+from adserver.decision.context import Fill
+
+_FRAME = "allow-scripts allow-popups allow-popups-to-escape-sandbox"
+#: MRC, "Viewable Ad Impression Measurement Guidelines": half of the pixels, of large units three tenths.
+_LARGE_PX = 242_500
+_COMMENTS = re.compile(r"^ *//.*\n|^ +", re.MULTILINE)
+
+
+def markup_of(fill: Fill, base: str, token: str | None) -> str:
+    """`base`: where browsers reach this server. `token` None: a test, that nothing is reported of."""
+    creative = fill.choice.creative
+    width, height = map(int, creative.size.split("x"))
+    click = f"{base}/v1/click/{token}" if token else urljoin(f"{base}/", creative.click or "")
+    ratio = 0.3 if width * height >= _LARGE_PX else 0.5
+    parts = [
+        f'<div style="position:relative;width:{width}px;height:{height}px;overflow:hidden">',
+        _drawing(creative, width, height, base, click),
+        f'<div style="{_LABEL}">{escape(fill.label)}</div></div>',
+    ]
+    if token:
+        pixel = escape(f"{base}/v1/events/impression/{token}")
+        parts.append(f'<img src="{pixel}" alt="" width="1" height="1" style="position:absolute;opacity:0">')
+        facts = f'data-base="{escape(base)}" data-fill="{escape(token)}" data-ratio="{ratio}"'
+        parts.append(f"<script {facts}>{_script()}</script>")
+    return "".join(parts)
+
+
+_LABEL = (
+    "position:absolute;top:0;right:0;padding:0 4px;font:10px/14px system-ui,sans-serif;"
+    "color:#222;background:rgba(255,255,255,.85)"
+)
+
+
+def _drawing(creative: Creative, width: int, height: int, base: str, click: str) -> str:
+    if creative.html is not None:
+        # As everywhere, HTML of an advertiser has an origin of its own, and so no hold on the page.
+        inner = escape(creative.html.replace("{click}", click if creative.click else ""))
+        return (
+            f'<iframe sandbox="{_FRAME}" srcdoc="{inner}" width="{width}" height="{height}" scrolling="no"'
+            ' referrerpolicy="no-referrer" style="display:block;border:0;background:#fff"></iframe>'
+        )
+    light, dark = (urljoin(f"{base}/", url) if url else "" for url in (creative.image, creative.image_dark))
+    source = f'<source srcset="{escape(dark)}" media="(prefers-color-scheme: dark)">' if dark else ""
+    return (
+        f'<a href="{escape(click)}" target="_blank" rel="noopener sponsored nofollow">'
+        f'<picture>{source}<img src="{escape(light)}" alt="{escape(creative.alt or "")}" width="{width}"'
+        f' height="{height}" style="display:block;border:0;max-width:100%"></picture></a>'
+    )
+
+
+@cache
+def _script() -> str:
+    text = files("adserver.serving").joinpath("static/auction.js").read_text(encoding="utf-8")
+    return _COMMENTS.sub("", text).replace("\n", "")
