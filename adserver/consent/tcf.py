@@ -109,7 +109,10 @@ def _decode(text: str) -> TcString:
         return _core_1(core)
     if version != 2:
         raise Unreadable(f"the version is {version}, and not 1 or 2")
-    decoded, found = _core_2(core), _segments(others)
+    decoded = _core_2(core)
+    if not others:
+        return decoded
+    found = _segments(others)
     disclosed, allowed, publisher = (found.get(segment) for segment in list(Segment)[1:])
     return decoded._replace(
         disclosed=_vendors(disclosed) if disclosed else None,

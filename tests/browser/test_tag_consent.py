@@ -8,6 +8,7 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from tests.browser.conftest import Visit
+from tests.browser.consent_tools import CONTROL, GPP, TCF, TOOLS
 from tests.browser.servers import CORS, Json, PageHost, ScriptedAds, image_fill
 
 pytestmark = pytest.mark.browser
@@ -15,33 +16,6 @@ pytestmark = pytest.mark.browser
 Host = tuple[str, PageHost]
 Ads = tuple[str, ScriptedAds]
 
-#: A consent tool as its specification has it (IAB CMP API v2; GPP CMP API 1.1): a stub keeps calls until the
-#: tool is there after `after_ms`, or for ever where that is negative.
-TOOLS = """
-window.__left = {};
-const tool = (name, { after_ms, say, asks }) => {
-  const calls = [], listeners = new Map();
-  let loaded = false, last = 0;
-  const tell = (callback, listenerId) => callback({ ...say(loaded), listenerId }, true);
-  window[name] = (command, ...given) => {
-    const [callback, id] = name === "__tcfapi" ? given.slice(1) : given;
-    if (name === "__tcfapi" && given[0] !== 2) throw new Error("the version is missing");
-    if (!loaded && name === "__tcfapi") return void calls.push([command, ...given]);
-    if (command === "removeEventListener") callback(listeners.delete(id), true);
-    if (command === "addEventListener") { listeners.set(++last, callback); tell(callback, last); }
-    window.__left[name] = listeners.size;
-  };
-  if (after_ms < 0) return;
-  setTimeout(() => {
-    loaded = true;
-    listeners.forEach(tell);
-    calls.forEach((call) => window[name](...call));
-  }, after_ms);
-};
-"""
-TCF = "tool('__tcfapi', { after_ms: %d, say: () => (%s) });"
-GPP = """tool('__gpp', { after_ms: %d,
-    say: (loaded) => ({ pingData: loaded ? %s : { signalStatus: 'not ready' } }) });"""
 SAID = "{ gdprApplies: true, eventStatus: '%s', tcString: '%s', purpose: { consents: %s } }"
 GRANTED = SAID % ("tcloaded", "TCF", "{ 1: true }")
 REFUSED = SAID % ("useractioncomplete", "TCF", "{ 1: false, 2: true }")
@@ -51,7 +25,6 @@ PING = "{ signalStatus: '%s', cmpDisplayStatus: '%s', gppString: 'GPP', applicab
 READY = PING % ("ready", "hidden", "[7, 8]")
 NOWHERE = PING % ("ready", "disabled", "[-1]")
 DIALOG = PING % ("not ready", "visible", "[7]")
-CONTROL = "Object.defineProperty(navigator, 'globalPrivacyControl', { value: true });"
 
 ARTICLE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Article</title>
 <script>{tools}</script>
