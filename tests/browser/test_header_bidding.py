@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from adserver.app import App
 from adserver.measurement.event import Kind
-from adserver.settings import Settings
 from tests.browser.article import Host, settle, the_fill_request
 from tests.browser.conftest import Visit
-from tests.browser.prebid import put_with_rival
-from tests.browser.servers import RealAds, apply_catalog, serve
-from tests.newsroom import catalog_of, image, rows
+from tests.browser.prebid import direct_ads, put_with_rival
+from tests.browser.servers import RealAds
+from tests.newsroom import rows
 
 pytestmark = pytest.mark.browser
 
@@ -23,22 +21,8 @@ BODY = '<div data-ad-slot="top" data-sizes="728x90"></div><div data-ad-slot="sid
 
 @pytest.fixture
 def ads(tmp_path: Path, page_host: Host) -> Iterator[RealAds]:
-    """The real server with a line item that pays 4.50 in each of two slots."""
-    url, _ = page_host
-    settings = Settings(db=tmp_path / "ads.db")
-    items: list[dict[str, object]] = [
-        {
-            "name": f"direct-{slot}",
-            "tier": "price",
-            "price": {"cpm": "4.50"},
-            "target": {"slot": [slot]},
-            "creative": [image(f"direct-{slot}", size, image=f"{url}/image/{size}.svg", alt="Direct")],
-        }
-        for slot, size in (("top", "728x90"), ("side", "300x250"))
-    ]
-    apply_catalog(settings.db, catalog_of(*items))
-    with serve(App(settings)) as base:
-        yield RealAds(base, settings.db)
+    with direct_ads(tmp_path / "ads.db", page_host) as real:
+        yield real
 
 
 def test_of_two_header_bids_the_one_above_our_price_is_drawn_by_prebid_and_the_one_below_is_not(
