@@ -152,6 +152,8 @@ def _heading(explained: Explanation) -> str:
         f"device {context.device}" if context.device else "device not known (--device)",
         "a tally is kept" if explained.stored else "no tally is kept, so nothing with caps serves",
     ]
+    if not context.network:
+        facts.append("no network may be asked")
     at = f"{explained.at.astimezone(zone):%a %Y-%m-%d %H:%M} ({zone.key})"
     return f"{context.site}, {at}, catalog {explained.catalog}\n{'; '.join(facts)}"
 

@@ -92,7 +92,8 @@ def _tally_text(parts: Parts, tally: Tally | None, subjects: list[int], now_ms: 
 def answer_errors(parts: Parts, request: FillRequest) -> bytes:
     """The answer when deciding failed: every slot stays empty, and the page goes on."""
     answers = [_encode_no_fill(_unfilled(ask, Reason.ERROR)) for ask in request.slots]
-    tally = msgspec.json.encode(request.tally or "")
+    # As it came, so that a fault of ours forgets no cap; null where the page did not send what it may have.
+    tally = msgspec.json.encode(request.tally)
     return _join(parts.live.version, 0, tally, Network.NONE, answers)
 
 

@@ -109,6 +109,15 @@ def test_a_page_may_come_from_standard_input(shell: Shell) -> None:
     assert status == 0
     assert "no tally is kept, so nothing with caps serves" in out
     assert "and 3 more, left off: won 1, " in out
+    assert "no network may be asked" not in out
+
+
+def test_what_consent_forbids_is_in_the_heading(shell: Shell) -> None:
+    page = {**ASK, "consent": {"tcf": ""}}
+    (shell.folder / "asking.json").write_text(json.dumps(page), encoding="utf-8")
+    status, out, _ = shell("--page", "asking.json", "--country", "DE")
+    assert status == 0
+    assert "no tally is kept, so nothing with caps serves; no network may be asked" in out
 
 
 def test_faults_name_file_and_key(shell: Shell) -> None:

@@ -93,6 +93,9 @@ def test_a_fault_of_ours_leaves_the_slots_empty_and_the_page_whole(tmp_path: Pat
         edge._edge.parts.steering.decider = None  # the fault: any exception while deciding
         assert [entry["reason"] for entry in fill(client)] == ["error", "error"]
         assert "adserver_errors_total 1.0" in client.get("/metrics").text
+        for kept in ("abc", "", None):
+            answer = client.post("/v1/fill", json={**ASK, "tally": kept}).json()
+            assert (answer["tally"], answer["network"]) == (kept, "none"), "no cap is forgotten by it"
 
 
 def test_an_event_counts_once_however_often_it_is_sent(tmp_path: Path) -> None:
