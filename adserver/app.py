@@ -12,17 +12,15 @@ from random import Random
 
 import structlog
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from adserver.accounts.accounts import Accounts
 from adserver.clock import Clock, system_clock, to_ms
-from adserver.console.routes import routes as console_routes
 from adserver.decision.index import Index
 from adserver.decision.saved import unpack
 from adserver.decision.steering import Prepared, Steering
 from adserver.decision.tally import TallyKey
+from adserver.doors import people_routes
 from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import CatalogStore, Stored, load_catalog, sqlite_url
 from adserver.engines.files import in_use
@@ -42,7 +40,6 @@ from adserver.measurement.sections import SECTIONS, Sections
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.consent import Consents
 from adserver.serving.edge import Edge
-from adserver.serving.explain import explain_route, problem
 from adserver.serving.jobs import Jobs
 from adserver.serving.live import Live
 from adserver.serving.live import build as build_live
@@ -54,8 +51,6 @@ from adserver.serving.trackers import routes as tracker_routes
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
 from adserver.upkeep import keep_up
-from dashboards.access import Access
-from dashboards.routes import routes as report_routes
 
 _log = structlog.get_logger()
 _SWITCH_SECONDS = 0.0005
@@ -146,7 +141,7 @@ class App:
             parts.day_of = self._loop.day_of
             await self._loop.begin()
             reports = Reports(source, self._current, self._clock, settings.max_report_days)
-            self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports, users)))
+            self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports, catalog, users)))
             # What was built to start lives as long as the server: the garbage collector need not visit it.
             gc.collect()
             gc.freeze()
@@ -208,13 +203,12 @@ class App:
             ),
         )
 
-    def _routes(self, parts: Parts, reports: Reports, users: AccountStore) -> list[BaseRoute]:
+    def _routes(
+        self, parts: Parts, reports: Reports, catalog: CatalogStore, users: AccountStore
+    ) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
         routes += [*tracker_routes(parts), *openrtb_routes(parts)]
-        routes += report_routes(reports, self.settings)
-        guard = Middleware(Access, settings=self.settings, refuse=problem)
-        routes.append(explain_route(parts, self._current, guard))
-        routes += console_routes(Accounts(users, self._clock, self.settings), self.settings)
+        routes += people_routes(parts, reports, catalog, users, self._current)
         return routes + (self._pages(self._clock) if self._pages else [])
 
     def _current(self) -> Stored:

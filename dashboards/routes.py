@@ -5,7 +5,7 @@ What is asked stands in the query (`site`, `period`, or `from` and `to`), the sa
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from starlette.middleware import Middleware
@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from adserver.accounts.model import Role
+from adserver.accounts.ownership import report_scope
 from adserver.errors import InvalidInput, StorageFailed
-from adserver.measurement.report import Report, Reports
-from adserver.settings import Settings
+from adserver.measurement.report import Report, Reports, Site
+from adserver.web.door import principal_of
 from dashboards import exports
-from dashboards.access import Access
 from dashboards.assets import answer_asset
 from dashboards.pages import message_page, report_page
 
@@ -32,6 +33,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 NO_SITE = "The catalog has no site yet."
+NOT_FOR_ADVERTISERS = "These are the reports of a whole site, which are its publisher's."
 UNREADABLE = "The numbers cannot be read just now; try again in a moment."
 FIRST_CATALOG = """\
 [[site]]
@@ -48,17 +50,18 @@ $ adserver apply catalog.toml"""
 _log = structlog.get_logger()
 
 Handler = Callable[[Request], Awaitable[Response]]
-Show = Callable[[Request, Report], Response]
+#: (request, report, the sites whose reports are theirs) → the report in one form.
+Show = Callable[[Request, Report, Sequence[Site]], Response]
 #: A sentence and a status → a refusal in the form that was asked for.
 Refuse = Callable[[str, int], Response]
 Rows = Callable[[Report], list[exports.Row]]
 
 
-def routes(reports: Reports, settings: Settings) -> list[BaseRoute]:
-    """Everything below /reports, behind `Access`."""
+def routes(reports: Reports, door: Middleware) -> list[BaseRoute]:
+    """Everything below /reports, behind the door."""
 
-    def show_page(request: Request, report: Report) -> Response:
-        return HTMLResponse(report_page(report, reports.sites(), str(request.base_url)), headers=HEADERS)
+    def show_page(request: Request, report: Report, sites: Sequence[Site]) -> Response:
+        return HTMLResponse(report_page(report, sites, str(request.base_url)), headers=HEADERS)
 
     revenue_csv = _csv("revenue", exports.revenue_rows, exports.REVENUE_COLUMNS)
     slots_csv = _csv("slots", exports.slot_rows, exports.SLOT_COLUMNS)
@@ -73,14 +76,17 @@ def routes(reports: Reports, settings: Settings) -> list[BaseRoute]:
         Route("/marked.csv", _answer(reports, marked_csv, _refuse_text)),
         Route("/static/{file}", answer_asset),
     ]
-    return [Mount("/reports", routes=inner, middleware=[Middleware(Access, settings=settings)])]
+    return [Mount("/reports", routes=inner, middleware=[door])]
 
 
 def _answer(reports: Reports, show: Show, refuse: Refuse) -> Handler:
     async def answer(request: Request) -> Response:
-        query = request.query_params
+        query, principal = request.query_params, principal_of(request)
+        if principal.role is Role.ADVERTISER:
+            return refuse(NOT_FOR_ADVERTISERS, 403)
+        own = reports.within(report_scope(principal).sites)
         try:
-            choice = reports.choose(
+            choice = own.choose(
                 site=query.get("site", ""),
                 period=query.get("period", ""),
                 first=query.get("from", ""),
@@ -88,7 +94,7 @@ def _answer(reports: Reports, show: Show, refuse: Refuse) -> Handler:
             )
             if choice is None:
                 return refuse(NO_SITE, 404)
-            return show(request, await reports.read(choice))
+            return show(request, await own.read(choice), own.sites())
         except InvalidInput as error:
             return refuse(sentence(error), 400)
         except StorageFailed:
@@ -120,11 +126,13 @@ def _refuse_text(text: str, status: int) -> Response:
 
 
 def _json(rows: Rows) -> Show:
-    return lambda _request, report: JSONResponse(exports.as_json(report, rows(report)), headers=HEADERS)
+    return lambda _request, report, _sites: JSONResponse(
+        exports.as_json(report, rows(report)), headers=HEADERS
+    )
 
 
 def _csv(name: str, rows: Rows, columns: tuple[str, ...]) -> Show:
-    def show(_request: Request, report: Report) -> Response:
+    def show(_request: Request, report: Report, _sites: Sequence[Site]) -> Response:
         site, period = report.choice.site, report.choice.period
         file = f"{site.name}-{name}-{period.first}-{period.last}.csv"
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{file}"'}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from adserver.accounts.model import Principal, Role
-from adserver.catalog.model import Advertiser, Catalog
+from adserver.accounts.model import EVERY_SITE, Principal, Role
+from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, Entry, Path
 from adserver.errors import Fault
 
@@ -29,7 +29,7 @@ class ReportScope:
 
 def report_scope(principal: Principal) -> ReportScope:
     """What a principal may read reports of; an advertiser's own numbers are of any site."""
-    if principal.everywhere:
+    if principal.everywhere or EVERY_SITE in principal.sites:
         return ReportScope(None, None)
     if principal.role is Role.ADVERTISER:
         return ReportScope(None, principal.advertisers)
@@ -40,11 +40,27 @@ def visible(principal: Principal, catalog: Catalog) -> Catalog:
     """The catalog without what is not theirs to see."""
     if principal.everywhere:
         return catalog
-    sites = tuple(site for site in catalog.site if site.name in principal.sites)
-    if principal.role is Role.ADVERTISER:
-        sites = ()
-    advertisers = tuple(one for one in catalog.advertiser if _sees(principal, one))
+    sites = tuple(site for site in catalog.site if _sees_site(principal, site.name))
+    advertisers = tuple(one for one in catalog.advertiser if _sees_advertiser(principal, one.name, one.sites))
     return catalog.model_copy(update={"site": sites, "advertiser": advertisers})
+
+
+def visible_entries(principal: Principal, entries: Mapping[Path, Entry]) -> Mapping[Path, Entry]:
+    """`visible` of a catalog that is taken apart."""
+    if principal.everywhere:
+        return entries
+    seen: dict[Path, Entry] = {}
+    # Parents come before their children, and what is in something unseen is unseen.
+    for path, entry in sorted(entries.items(), key=lambda pair: _depth(entries, pair[0])):
+        if entry.parent is not None:
+            sees = entry.parent in seen
+        elif path[0] == "site":
+            sees = _sees_site(principal, path[1])
+        else:
+            sees = _sees_advertiser(principal, path[1], entry.body.get("sites", ()))
+        if sees:
+            seen[path] = entry
+    return seen
 
 
 def forbidden(
@@ -63,10 +79,14 @@ def forbidden(
     ]
 
 
-def _sees(principal: Principal, advertiser: Advertiser) -> bool:
+def _sees_site(principal: Principal, name: str) -> bool:
+    return principal.role is not Role.ADVERTISER and name in principal.sites
+
+
+def _sees_advertiser(principal: Principal, name: str, sites: Iterable[str]) -> bool:
     if principal.role is Role.ADVERTISER:
-        return advertiser.name in principal.advertisers
-    return principal.role is Role.AD_OPS and _within(principal, advertiser.sites)
+        return name in principal.advertisers
+    return principal.role is Role.AD_OPS and _within(principal, sites)
 
 
 def _within(principal: Principal, sites: Iterable[str]) -> bool:
@@ -84,6 +104,11 @@ def _may_change(
         return site in principal.sites and (kind == "slot" or change.action in ("change", "move"))
     roots = [_root(change.path, state) for state in (old, new) if change.path in state]
     return all(_within(principal, root.body.get("sites", ())) for root in roots)
+
+
+def _depth(entries: Mapping[Path, Entry], path: Path) -> int:
+    parent = entries[path].parent
+    return 0 if parent is None else 1 + _depth(entries, parent)
 
 
 def _root(path: Path, state: Mapping[Path, Entry]) -> Entry:

@@ -107,7 +107,7 @@ def _beyond_its_sites(found: Outline, advertiser: AdvertiserOutline) -> Iterator
     if advertiser.sites is None:
         return
     yield from _unknown("site", advertiser.sites, found.sites)
-    own = _names(advertiser.sites)
+    own, known = _names(advertiser.sites), {site.name for site in found.sites}
     only = f"advertiser {advertiser.name!r} is sold on {', '.join(sorted(own))} only"
     for item in found.items:
         if item.loc[:2] != advertiser.loc:
@@ -115,7 +115,7 @@ def _beyond_its_sites(found: Outline, advertiser: AdvertiserOutline) -> Iterator
         if item.sites is None:
             yield (*item.loc, "target"), f"names no site, but {only}"
         for reference in item.sites or ():
-            if reference.name not in own:
+            if reference.name in known and reference.name not in own:
                 yield reference.loc, f"is {reference.name!r}, but {only}"
 
 

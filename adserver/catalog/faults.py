@@ -7,12 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from adserver.catalog.keys import Finding, Loc, to_faults
+from adserver.catalog.keys import Finding, Loc
 from adserver.catalog.model import Catalog
 from adserver.catalog.nearest import nearest
 from adserver.catalog.part import RULE
 from adserver.catalog.targeting import Place
-from adserver.errors import Fault
 
 _SPAN = 'a span of minutes, hours or days such as "30m", "12h" or "7d"'
 #: What a text has to look like, by the key that it stands at.
@@ -58,11 +57,6 @@ _SENTENCES: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {
 def validation_findings(error: ValidationError) -> list[Finding]:
     """Each of pydantic's errors about a `Catalog` as a place and a sentence."""
     return [_finding(fault) for fault in error.errors(include_url=False) if not _follows(fault)]
-
-
-def validation_faults(tables: Any, error: ValidationError, file: str) -> list[Fault]:
-    """pydantic's errors about the plain tables of a catalog → faults with readable keys, in file order."""
-    return to_faults(tables, validation_findings(error), file)
 
 
 def _follows(fault: Any) -> bool:

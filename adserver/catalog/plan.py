@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from adserver.catalog.faults import validation_faults
+from adserver.catalog.check import cross_findings
+from adserver.catalog.faults import validation_findings
+from adserver.catalog.keys import to_faults
 from adserver.catalog.model import Catalog
 from adserver.catalog.part import Part
 from adserver.errors import InvalidInput
@@ -82,7 +84,7 @@ def _flatten(kind: str, part: Part, parent: Path | None, position: int) -> Itera
 def assemble(entries: Mapping[Path, Entry], source: str = "catalog") -> Catalog:
     """Inverse of `flatten`; the order of `entries` does not matter.
 
-    Raises InvalidInput, with `source` as the file, when a body is not allowed (any more).
+    Raises InvalidInput, with `source` as the file and every fault, when a body is not allowed (any more).
     """
     tables: dict[Path | None, dict[str, Any]] = {None: {}}
     tables.update((path, dict(entry.body)) for path, entry in entries.items())
@@ -91,7 +93,8 @@ def assemble(entries: Mapping[Path, Entry], source: str = "catalog") -> Catalog:
     try:
         return Catalog.model_validate(tables[None])
     except ValidationError as error:
-        raise InvalidInput(validation_faults(tables[None], error, source)) from None
+        findings = [*validation_findings(error), *cross_findings(tables[None])]
+        raise InvalidInput(to_faults(tables[None], findings, source)) from None
 
 
 def diff(old: Catalog, new: Catalog) -> tuple[Change, ...]:

@@ -211,16 +211,28 @@ class Reports:
     """Answers what readers ask, from the rollups and the current catalog."""
 
     def __init__(
-        self, source: Source, catalog: Callable[[], Stored], clock: Clock, max_report_days: int
+        self,
+        source: Source,
+        catalog: Callable[[], Stored],
+        clock: Clock,
+        max_report_days: int,
+        only: frozenset[str] | None = None,
     ) -> None:
+        """`only`: names of the sites that are reported on; None: all."""
         self._source = source
         self._catalog = catalog
         self._clock = clock
         self._max_report_days = max_report_days
+        self._only = only
+
+    def within(self, sites: frozenset[str] | None) -> Reports:
+        """The same reports for somebody who may read those of some sites only."""
+        return Reports(self._source, self._catalog, self._clock, self._max_report_days, sites)
 
     def sites(self) -> tuple[Site, ...]:
-        """Every site of the catalog."""
-        return self._catalog().catalog.site
+        """Every site of the catalog, or of those that are reported on."""
+        only = self._only
+        return tuple(site for site in self._catalog().catalog.site if only is None or site.name in only)
 
     def choose(self, site: str = "", period: str = "", first: str = "", last: str = "") -> Choice | None:
         """Words of a query (empty: not given) → a choice; None while the catalog has no site.

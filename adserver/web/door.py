@@ -33,6 +33,8 @@ PROXY_HEADERS = (
     "x-real-ip",
 )
 _SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+#: What a browser asks its user for where there is one password for all.
+BASIC = 'Basic realm="reports", charset="UTF-8"'
 NOT_SIGNED_IN = "Sign in first."
 BAD_TOKEN = "The API token is unknown, revoked or over."  # noqa: S105  (not a secret)
 NOT_IN_SCOPE = "The API token is not for this: its scopes leave it out."
@@ -60,7 +62,10 @@ class Door:
         scopes: Mapping[bool, TokenScope],
         known: Known | None = None,
     ) -> None:
-        """`scopes`: what a token must be for to read (False) and to change something (True)."""
+        """`scopes`: what a token must be for to read (False) and to change something (True).
+
+        With `known`, even this very machine has to be known.
+        """
         self._app = app
         self._accounts = accounts
         self._settings = settings
@@ -99,8 +104,9 @@ class Door:
             principal = await self._known(request.headers)
         if principal is not None:
             return principal
-        if await self._accounts.any_users():
-            return self._refuse(request, 401, NOT_SIGNED_IN, {"WWW-Authenticate": "Bearer"})
+        if self._known is not None or await self._accounts.any_users():
+            scheme = "Bearer" if self._known is None else BASIC
+            return self._refuse(request, 401, NOT_SIGNED_IN, {"WWW-Authenticate": scheme})
         if is_here(request.headers, self._settings.host):
             return THIS_MACHINE
         return self._refuse(request, 403, ONLY_HERE, {})

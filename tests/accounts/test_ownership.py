@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adserver.accounts.model import EVERY_SITE, Principal, Role
-from adserver.accounts.ownership import forbidden, report_scope, visible
+from adserver.accounts.ownership import forbidden, report_scope, visible, visible_entries
 from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Entry, Path, diff_entries, flatten
 
@@ -139,3 +139,14 @@ def test_whoever_may_change_something_sees_it(sold: dict[str, list[str]], own: s
     keys = {fault.key for fault in forbidden(principal, changes, everything, nothing)}
     for change in changes:
         assert ("/".join(change.path[1:]) in keys) == (change.path not in seen)
+
+
+@settings(deadline=None)
+@given(sold=sold, own=st.sets(st.sampled_from(SITES)), role=st.sampled_from(list(Role)))
+def test_the_same_is_seen_of_a_catalog_and_of_its_objects(
+    sold: dict[str, list[str]], own: set[str], role: Role
+) -> None:
+    advertisers = tuple(sold)[:1]
+    principal, catalog = somebody(role, *own, advertisers=advertisers), catalog_of(sold)
+    objects = visible_entries(principal, flatten(catalog))
+    assert set(objects) == set(flatten(visible(principal, catalog)))

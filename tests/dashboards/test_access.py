@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from adserver.engines.catalog_store import Stored
 from adserver.settings import Settings
-from dashboards.access import PROXY_HEADERS, basic_password, host_of, is_loopback
+from adserver.web.door import PROXY_HEADERS, host_of, is_loopback
+from adserver.web.password import basic_password
 from tests.dashboards.world import serving
 
 PASSWORD = "päss:wörd"

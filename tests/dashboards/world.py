@@ -16,14 +16,21 @@ from zoneinfo import ZoneInfo
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
+from adserver.accounts.accounts import Accounts
+from adserver.accounts.model import Scope
 from adserver.catalog.model import Catalog
 from adserver.clock import bucket_of, bucket_start
+from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import Stored, sqlite_url
 from adserver.engines.migrate import migrate
+from adserver.engines.sql import create_engine
 from adserver.engines.sqlite_report import SqliteReport
 from adserver.measurement.report import Reports, Totals
 from adserver.settings import Settings
+from adserver.web.door import Door
+from adserver.web.password import by_password, refusal_of_reports
 from dashboards.routes import routes
 
 #: In Kathmandu it is 15:37 of the same day, in New York 04:52.
@@ -140,14 +147,26 @@ def serving(path: Path, catalog: Stored, settings: Settings | None = None) -> It
     """The reports of a database on a real server in a thread of its own → its base URL."""
     source = SqliteReport(path)
     chosen = settings or Settings(db=path)
+    asyncio.run(migrate(sqlite_url(path), "accounts"))
+    users = AccountStore(create_engine(sqlite_url(path)))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await source.close()
+        await users.close()
 
+    password = chosen.reports_password
+    door = Middleware(
+        Door,
+        accounts=Accounts(users, lambda: NOW, chosen),
+        settings=chosen,
+        refuse=refusal_of_reports(password),
+        scopes=dict.fromkeys((False, True), Scope.REPORTS),
+        known=by_password(password),
+    )
     reports = Reports(source, lambda: catalog, lambda: NOW, chosen.max_report_days)
-    app = Starlette(routes=routes(reports, chosen), lifespan=lifespan)
+    app = Starlette(routes=routes(reports, door), lifespan=lifespan)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -1,0 +1,53 @@
+"""Parts, reports, catalog and users → the routes for people and programs, each behind its door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount
+
+from adserver.accounts.accounts import Accounts
+from adserver.accounts.model import Scope
+from adserver.api.app import build as build_api
+from adserver.api.services import Services
+from adserver.console.routes import routes as console_routes
+from adserver.editing.editor import Editor
+from adserver.editing.objects import Objects
+from adserver.engines.account_store import AccountStore
+from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.measurement.report import Reports
+from adserver.serving.explain import explain_route
+from adserver.serving.parts import Parts
+from adserver.web.door import Door, Refuse
+from adserver.web.password import by_password, refusal_of_reports
+from adserver.web.problems import refuse
+from dashboards.routes import routes as report_routes
+
+
+def people_routes(
+    parts: Parts,
+    reports: Reports,
+    catalog: CatalogStore,
+    users: AccountStore,
+    current: Callable[[], Stored],
+) -> list[BaseRoute]:
+    """Reports, console and management API. `current`: the catalog in service."""
+    settings, clock = parts.settings, parts.clock
+    accounts, url = Accounts(users, clock, settings), sqlite_url(settings.db)
+    services = Services(Editor(url, clock), Objects(catalog, url), accounts, clock, settings)
+    password = settings.reports_password
+
+    def door(refuse: Refuse, scope: Scope) -> Middleware:
+        scopes = dict.fromkeys((False, True), scope)
+        known = by_password(password)
+        return Middleware(
+            Door, accounts=accounts, settings=settings, refuse=refuse, scopes=scopes, known=known
+        )
+
+    return [
+        *report_routes(reports, door(refusal_of_reports(password), Scope.REPORTS)),
+        explain_route(parts, current, door(refuse, Scope.READ)),
+        Mount("/api/v1", build_api(services)),
+        *console_routes(accounts, settings),
+    ]

@@ -1,0 +1,191 @@
+"""Objects of the catalog over the real API: created, read, changed, archived, and what is refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import httpx2 as httpx
+import pytest
+
+from tests.console.office import Office, office
+
+ADMIN, OPS = "admin@news.example", "ops@news.example"
+
+
+@pytest.fixture
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with office(tmp_path_factory.mktemp("api") / "ads.db") as open_office:
+        yield open_office
+
+
+@pytest.fixture
+def api(place: Office) -> httpx.Client:
+    return place.with_token(ADMIN, "read", "write")
+
+
+def test_a_campaign_is_built_step_by_step_and_serves_within_a_second(
+    place: Office, api: httpx.Client
+) -> None:
+    creative: dict[str, object] = {
+        "name": "tea-300",
+        "line_item": "tea-house",
+        "kind": "image",
+        "size": "728x90",
+        "image": "https://cdn.example/tea.png",
+        "alt": "Tea",
+        "click": "https://tea.example/",
+    }
+    steps: list[tuple[str, dict[str, object]]] = [
+        ("slots", {"site": "daily", "name": "sidebar", "sizes": ["728x90"]}),
+        ("advertisers", {"name": "tea"}),
+        ("campaigns", {"advertiser": "tea", "name": "autumn"}),
+        ("line_items", {"campaign": "tea/autumn", "name": "tea-house", "tier": "house"}),
+        ("creatives", creative),
+    ]
+    for collection, body in steps:
+        made = api.post(f"/api/v1/{collection}", json=body)
+        assert made.status_code == 201, made.text
+        assert api.get(made.headers["location"]).json() == made.json()
+        assert {key: made.json()[key] for key in body} == body
+    end = time.monotonic() + 5
+    while True:
+        page = {"site": "daily", "slots": [{"slot": "sidebar"}]}
+        (fill,) = place.visitor().post("/v1/fill", json=page).json()["fills"]
+        if "creative" in fill:
+            break
+        assert time.monotonic() < end, fill
+        time.sleep(0.02)
+    assert fill["line_item"] == "tea-house"
+
+
+def test_a_change_needs_the_version_that_was_seen(api: httpx.Client) -> None:
+    seen = api.get("/api/v1/line_items/savings-top")
+    tag = seen.headers["etag"]
+    path = "/api/v1/line_items/savings-top"
+    first = api.patch(path, json={"paused": True}, headers={"if-match": tag})
+    assert (first.status_code, first.json()["state"], first.json()["version"]) == (200, "paused", 2)
+    second = api.patch(path, json={"labels": None}, headers={"if-match": tag})
+    assert second.status_code == 409
+    assert second.json()["versions"] == {"line_item/savings-top": 2}
+    assert api.get(path).json() == first.json()
+    assert api.delete(path, headers={"if-match": tag}).status_code == 409
+    assert api.patch(path, json={}, headers={"if-match": "new"}).status_code == 422
+
+
+def test_all_faults_are_said_at_once(api: httpx.Client) -> None:
+    body = {"price": {"cpm": "-1"}, "goal": {"impressions": 0}, "target": {"site": ["dayly"]}}
+    refused = api.patch("/api/v1/line_items/savings-top", json=body)
+    assert refused.status_code == 422
+    assert refused.headers["content-type"] == "application/problem+json"
+    keys = [fault["key"] for fault in refused.json()["faults"]]
+    prefix = "advertiser.himal-bank.campaign.savings.line_item.savings-top"
+    assert keys == [f"{prefix}.price.cpm", f"{prefix}.goal.impressions", f"{prefix}.target.site[0]"]
+
+
+def test_lists_are_cut_into_pages_and_filtered(api: httpx.Client) -> None:
+    edits = [
+        {
+            "action": "add",
+            "kind": "line_item",
+            "name": f"extra-{n}",
+            "parent": "himal-bank/savings",
+            "set": {"tier": "house", "target": {"site": ["daily"]}, "paused": n % 2 == 1},
+        }
+        for n in range(7)
+    ]
+    assert api.post("/api/v1/changes", json={"edits": edits}).status_code == 200
+    names: list[str] = []
+    after = ""
+    while True:
+        page = api.get("/api/v1/line_items", params={"limit": 3, "after": after}).json()
+        names += [one["name"] for one in page["items"]]
+        if page["next"] is None:
+            break
+        after = page["next"]
+    assert names == ["savings-top", *(f"extra-{n}" for n in range(7))]
+    paused = api.get("/api/v1/line_items", params={"state": "paused", "q": "extra"}).json()["items"]
+    assert [one["name"] for one in paused] == ["extra-1", "extra-3", "extra-5"]
+    assert api.get("/api/v1/slots", params={"inside": "daily"}).json()["items"][0]["name"] == "article-top"
+    assert api.get("/api/v1/campaigns", params={"after": "nowhere/nothing"}).status_code == 422
+
+
+def test_many_edits_are_all_made_or_none_and_a_dry_run_only_tells(api: httpx.Client) -> None:
+    good = {"action": "change", "kind": "line_item", "name": "savings-top", "set": {"paused": True}}
+    bad = {"action": "archive", "kind": "site", "name": "nowhere"}
+    assert api.post("/api/v1/changes", json={"edits": [good, bad]}).status_code == 422
+    dry = api.post("/api/v1/changes", json={"edits": [good], "dry_run": True}).json()
+    assert (dry["version"], [change["action"] for change in dry["changes"]]) == (1, ["change"])
+    assert api.get("/api/v1/line_items/savings-top").json()["version"] == 1
+
+
+def test_history_tells_what_changed_and_undo_takes_it_back(api: httpx.Client) -> None:
+    before = api.get("/api/v1/catalog").text
+    api.delete("/api/v1/advertisers/himal-bank")
+    (newest, *_) = api.get("/api/v1/history").json()
+    assert (newest["version"], newest["author"]) == (2, ADMIN)
+    assert {change["action"] for change in newest["changes"]} == {"remove"}
+    assert api.post("/api/v1/history/2/undo", json={}).json()["version"] == 3
+    assert api.get("/api/v1/catalog").text == before
+    assert api.get("/api/v1/catalog", params={"version": 2}).text != before
+    assert api.post("/api/v1/history/99/undo", json={}).status_code == 404
+    assert (
+        api.get("/api/v1/history", params={"collection": "sites", "name": "daily"}).json()[0]["version"] == 1
+    )
+
+
+def test_a_catalog_file_is_planned_and_applied(api: httpx.Client) -> None:
+    text = api.get("/api/v1/catalog").text.replace('cpm = "4.50"', 'cpm = "5.50"')
+    planned = api.put("/api/v1/catalog", content=text, params={"dry_run": True}).json()
+    assert [change["name"] for change in planned["changes"]] == ["savings-top"]
+    assert api.put("/api/v1/catalog", content=text).json()["version"] == 2
+    assert api.get("/api/v1/line_items/savings-top").json()["price"] == {"cpm": "5.50"}
+    broken = api.put("/api/v1/catalog", content="[[site]]\nname = 3\n")
+    assert (broken.status_code, broken.json()["faults"][0]["key"]) == (422, "site[0].name")
+    assert api.put("/api/v1/catalog", content=b"\xff").status_code == 422
+
+
+def test_ad_ops_see_and_change_their_own_only(place: Office, api: httpx.Client) -> None:
+    api.post("/api/v1/advertisers", json={"name": "foreign"})
+    ops = place.with_token(OPS, "write")
+    assert [one["name"] for one in ops.get("/api/v1/advertisers").json()["items"]] == ["himal-bank"]
+    assert ops.get("/api/v1/advertisers/foreign").status_code == 404
+    assert ops.delete("/api/v1/advertisers/foreign").status_code == 404
+    assert ops.patch("/api/v1/line_items/savings-top", json={"paused": True}).status_code == 200
+    assert ops.delete("/api/v1/sites/daily").status_code == 403
+    assert ops.post("/api/v1/advertisers", json={"name": "everywhere"}).status_code == 403
+    assert "foreign" not in ops.get("/api/v1/catalog").text
+    assert "foreign" not in ops.get("/api/v1/history").text
+
+
+def test_people_are_invited_changed_and_disabled_by_administrators(place: Office, api: httpx.Client) -> None:
+    asked = {"email": "new@news.example", "role": "publisher", "sites": ["daily"]}
+    made = api.post("/api/v1/users", json=asked)
+    assert made.status_code == 201
+    assert "/console/password/" in made.json()["password_url"]
+    path = f"/api/v1/users/{made.json()['id']}"
+    rights = {"role": "ad_ops", "sites": ["*"]}
+    assert api.patch(path, json={"rights": rights, "disabled": True}).json()["disabled"] is True
+    own = next(user for user in api.get("/api/v1/users").json() if user["email"] == ADMIN)
+    assert api.patch(f"/api/v1/users/{own['id']}", json={"disabled": True}).status_code == 409
+    assert place.with_token(OPS, "write").get("/api/v1/users").status_code == 403
+
+
+def test_a_token_makes_no_token_that_may_more(place: Office) -> None:
+    reader = place.with_token(ADMIN, "write")
+    assert reader.post("/api/v1/tokens", json={"name": "x", "scopes": ["reports"]}).status_code == 403
+    made = reader.post("/api/v1/tokens", json={"name": "x", "scopes": ["read"], "days": 1})
+    assert made.status_code == 201
+    program = httpx.Client(base_url=place.url, headers={"authorization": f"Bearer {made.json()['token']}"})
+    with program:
+        assert program.get("/api/v1/me").json()["scopes"] == ["read"]
+        assert program.post("/api/v1/advertisers", json={"name": "x"}).status_code == 403
+    assert reader.delete(f"/api/v1/tokens/{made.json()['id']}").status_code == 204
+    assert reader.delete(f"/api/v1/tokens/{made.json()['id']}").status_code == 404
+
+
+def test_nobody_is_refused_as_a_program_expects(place: Office) -> None:
+    refused = place.visitor().get("/api/v1/sites")
+    assert (refused.status_code, refused.json()["status"]) == (401, 401)
+    wrong = place.visitor().get("/api/v1/sites", headers={"authorization": "Bearer adsrv_x"})
+    assert (wrong.status_code, wrong.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')

@@ -1,0 +1,66 @@
+"""The API is what its description says: requests made up from it, by tokens of every role (schemathesis)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.console.office import PEOPLE, Office, office
+
+#: Requests made up for each operation and role.
+EXAMPLES = 5
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with office(tmp_path_factory.mktemp("schema") / "ads.db") as open_office:
+        yield open_office
+
+
+@schemathesis.serializer("application/toml")
+def _as_it_is(_: Any, value: Any) -> bytes:
+    return str(value).encode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("email", PEOPLE)
+def test_no_answer_is_a_fault_or_undocumented(place: Office, email: str) -> None:
+    headers = dict(place.with_token(email, "read", "write", "reports").headers)
+    schema = schemathesis.openapi.from_url(f"{place.url}/api/v1/openapi.json", headers=headers)
+    schema.config.update(base_url=f"{place.url}/api/v1")
+    found: list[Any] = list(schema.get_all_operations())
+    operations = [one.ok() for one in found]
+    assert len(operations) > 30
+    for operation in operations:
+        _try(operation, headers)
+
+
+def _try(operation: Any, headers: dict[str, str]) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def ask(case: Any) -> None:
+        case.call_and_validate(headers=headers, checks=CHECKS)
+
+    ask()
