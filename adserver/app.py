@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from adserver.clock import Clock, system_clock, to_ms
+from adserver.decision.frequency import caps_room
 from adserver.decision.index import Index
 from adserver.decision.saved import unpack
 from adserver.decision.steering import Prepared, Steering
@@ -180,7 +181,7 @@ class App:
             clock=self._clock,
             log=log,
             key=TokenKey(secret),
-            tally_key=TallyKey(secret, max_chars=settings.max_tally_chars),
+            tally_key=TallyKey(secret, max_chars=caps_room(settings.max_tally_chars)),
             ids=FillIds(engine.node_number()),
             live=live,
             steering=Steering(

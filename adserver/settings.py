@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     max_page_samples: Positive = 2_000
     #: Longest tally that a browser is given to keep, in characters.
     max_tally_chars: Annotated[int, Field(ge=100, le=4000)] = 1_500
+    #: Line items and campaigns of which a browser keeps how often it saw them, as far as there is room in its
+    #: tally; 0: none, so that there is no reach to report, and only what caps need is kept.
+    max_reach_subjects: Annotated[int, Field(ge=0, le=700)] = 100
     #: Consent strings of one page request that are longer together, in characters, count as unreadable.
     max_consent_chars: Positive = 8_000
     #: Consent strings of which it is remembered what they allow.

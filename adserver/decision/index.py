@@ -84,6 +84,7 @@ class Index:
         self.version = version
         self.items: Sequence[LineItem] = tuple(ranked)
         self.item_ids = tuple(ids["line_item", item.name] for item in ranked)
+        self.campaign_ids = tuple(ids["campaign", owner.name, campaign.name] for owner, campaign, _ in owned)
         self.positions = {item_id: position for position, item_id in enumerate(self.item_ids)}
         self.ecpms = np.array([ecpm_micros(item, expected_ctr) for item in ranked], dtype=float) / 1e6
         self.choices = tuple(tuple(_choices(item, position, ids)) for position, item in enumerate(ranked))

@@ -14,6 +14,7 @@ from adserver.clock import to_ms
 from adserver.consent.allowed import Storage
 from adserver.decision.context import Reason
 from adserver.decision.explain import BidVerdict, Explanation, Score, SlotExplained, Verdict, explain
+from adserver.decision.frequency import parts_of
 from adserver.decision.look import Look, look
 from adserver.decision.page import Decider
 from adserver.decision.tally import TallyKey
@@ -38,7 +39,7 @@ def look_for(
     allowed = Consents(settings).allowed(request.consent, b"", rule, country)
     context = context_of(request, country, question.device, settings, index, allowed)
     kept = request.tally if allowed.storage is Storage.KEEP else None
-    tally = None if kept is None else key.read(kept, to_ms(now) // 1000)
+    tally = None if kept is None else key.read(parts_of(kept)[0], to_ms(now) // 1000)
     elsewhen = question.at is not None
     return look(decider, context, question.asks(settings), now, rng, tally, elsewhen=elsewhen)
 

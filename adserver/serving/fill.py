@@ -10,12 +10,13 @@ from starlette.types import Scope
 from adserver.clock import bucket_of_ms, to_ms
 from adserver.consent.allowed import Allowed, Network, Storage
 from adserver.decision.context import Ask, BidFill, Context, Decision, Fill, NoFill, Reason
+from adserver.decision.frequency import Frequencies
 from adserver.decision.index import Index
-from adserver.decision.tally import Tally
 from adserver.measurement.event import Validity
 from adserver.measurement.log import FILLED, HEADER_BID, INVALID
 from adserver.money import format_micros
 from adserver.serving.cut_by import facts_of
+from adserver.serving.kept import kept_text, read_kept
 from adserver.serving.parts import Parts
 from adserver.serving.visitor import Visitor, visitor_of
 from adserver.serving.wire import FillRequest, bids_of
@@ -36,9 +37,9 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     )
     context = context_of(request, country, visitor.agent.device, parts.settings, parts.live.index, allowed)
     # A page that sends no tally cannot keep one, and so counts as one that may not.
-    kept = request.tally if allowed.storage is Storage.KEEP else None
-    tally = None if kept is None else parts.tally_key.read(kept, now_ms // 1000)
-    page = steering.decider.decide(context, asks, now, parts.rng, tally)
+    text = request.tally if allowed.storage is Storage.KEEP else None
+    kept = None if text is None else read_kept(parts, text, now_ms // 1000)
+    page = steering.decider.decide(context, asks, now, parts.rng, kept.tally if kept else None)
     subjects: list[int] = []
     if found is Validity.VALID:
         subjects = steering.decider.serve(page, now)
@@ -49,10 +50,11 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     bucket = bucket_of_ms(now_ms)
     _count(parts, page.decisions, bucket, found)
     facts = _facts(parts, context, visitor, bucket, found)
-    answers = [_encode(parts, decision, now_ms, facts) for decision in page.decisions]
+    seen = kept.seen if kept and not found else None
+    answers = [_encode(parts, decision, now_ms, facts, seen) for decision in page.decisions]
     answers.extend(_encode_no_fill(_unfilled(ask, Reason.TOO_MANY_SLOTS)) for ask in request.slots[bound:])
-    text = _tally_text(parts, tally, subjects, now_ms) if allowed.storage is not Storage.LEAVE else b"null"
-    return _join(parts.live.version, parts.ids.next(now_ms), text, allowed.network, answers)
+    told = b"null" if allowed.storage is Storage.LEAVE else kept_text(parts, kept, subjects, now_ms // 1000)
+    return _join(parts.live.version, parts.ids.next(now_ms), told, allowed.network, answers)
 
 
 def _count(parts: Parts, decisions: Sequence[Decision], bucket: int, found: Validity) -> None:
@@ -76,17 +78,6 @@ def _facts(parts: Parts, context: Context, visitor: Visitor, bucket: int, found:
         return 0
     section = parts.sections.code(context.section, learn=found is Validity.VALID)
     return facts_of(context, visitor.agent.browser, section, site.zone, bucket)
-
-
-def _tally_text(parts: Parts, tally: Tally | None, subjects: list[int], now_ms: int) -> bytes:
-    """What the browser is to keep, as JSON: empty where nothing may be kept, unchanged where nothing came."""
-    if tally is None:
-        return b'""'
-    if subjects:
-        tally.add(subjects, now_ms // 1000)
-    if not tally.changed:
-        return b'"%b"' % tally.text.encode()
-    return b'"%b"' % parts.tally_key.write(tally, parts.live.index.caps, now_ms // 1000)
 
 
 def answer_errors(parts: Parts, request: FillRequest) -> bytes:
@@ -122,14 +113,16 @@ def context_of(
     )
 
 
-def _encode(parts: Parts, decision: Decision, now_ms: int, facts: int) -> bytes:
+def _encode(parts: Parts, decision: Decision, now_ms: int, facts: int, seen: Frequencies | None) -> bytes:
     if isinstance(decision, Fill):
-        return _encode_fill(parts, decision, now_ms, facts)
+        return _encode_fill(parts, decision, now_ms, facts, seen)
     return _encode_bid(decision) if isinstance(decision, BidFill) else _encode_no_fill(decision)
 
 
-def _encode_fill(parts: Parts, fill: Fill, now_ms: int, facts: int) -> bytes:
-    head, middle, stem = parts.live.fragments(fill)
+def _encode_fill(parts: Parts, fill: Fill, now_ms: int, facts: int, seen: Frequencies | None) -> bytes:
+    head, middle, stem, item, campaign = parts.live.fragments(fill)
+    if seen is not None:
+        facts |= seen.add(item, campaign)
     token = parts.key.sign(stem, parts.ids.next(now_ms), facts)
     if middle is None:
         return b'%b%b"}' % (head, token)

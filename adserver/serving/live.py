@@ -12,6 +12,7 @@ import msgspec
 from adserver.catalog.fields import FILL_MACRO
 from adserver.decision.context import Fill
 from adserver.decision.facts import size_code
+from adserver.decision.frequency import subject_of
 from adserver.decision.index import Index
 from adserver.engines.catalog_store import Stored
 from adserver.measurement.conversion import Terms, terms_of
@@ -31,6 +32,9 @@ class Fragments(NamedTuple):
     middle: bytes | None
     """JSON between the token's two places; None where the creative has no click path, and so only one."""
     stem: Stem
+    item: bytes
+    """The line item and the campaign, as a browser keeps them (`decision.frequency`)."""
+    campaign: bytes
 
 
 @dataclass(slots=True)
@@ -56,7 +60,8 @@ class Live:
         key = (fill.slot_id, fill.choice.creative_id)
         known = self._fragments.get(key)
         if known is None:
-            known = self._fragments[key] = _encode(fill, self.version, self.refreshed.get(fill.slot_id))
+            refresh_seconds = self.refreshed.get(fill.slot_id)
+            known = self._fragments[key] = _encode(fill, self.index, self.version, refresh_seconds)
         return known
 
 
@@ -84,7 +89,7 @@ def _pieces(url: str) -> tuple[bytes, ...]:
     return tuple(quote(piece, safe=_URL_SAFE).encode() for piece in url.split(FILL_MACRO))
 
 
-def _encode(fill: Fill, version: int, refresh_seconds: int | None) -> Fragments:
+def _encode(fill: Fill, index: Index, version: int, refresh_seconds: int | None) -> Fragments:
     choice, creative = fill.choice, fill.choice.creative
     stem = stem_of(
         FillToken(
@@ -113,6 +118,7 @@ def _encode(fill: Fill, version: int, refresh_seconds: int | None) -> Fragments:
         if (value := getattr(creative, key)) is not None
     }
     head = msgspec.json.encode(outer)[:-1] + b',"creative":' + msgspec.json.encode(drawn)[:-1]
+    subjects = subject_of(choice.item_id), subject_of(index.campaign_ids[choice.position])
     if creative.click is None:
-        return Fragments(head + b'},"fill":"', None, stem)
-    return Fragments(head + b',"click":"/v1/click/', b'"},"fill":"', stem)
+        return Fragments(head + b'},"fill":"', None, stem, *subjects)
+    return Fragments(head + b',"click":"/v1/click/', b'"},"fill":"', stem, *subjects)
