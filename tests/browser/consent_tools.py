@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-#: A consent tool as its specification has it (IAB CMP API v2; GPP CMP API 1.1): a stub keeps calls until the
-#: tool is there after `after_ms`, or for ever where that is negative.
+#: A consent tool as its specification has it (IAB CMP API v2; GPP CMP API 1.1): a stub, which keeps calls and
+#: whose place the tool takes after `after_ms`, or never where that is negative.
 TOOLS = """
 window.__left = {};
-const tool = (name, { after_ms, say, asks }) => {
-  const calls = [], listeners = new Map();
-  let loaded = false, last = 0;
+const tool = (name, { after_ms, say }) => {
+  const tcf = name === "__tcfapi", listeners = new Map(), kept = [];
+  let last = 0, loaded = false;
   const tell = (callback, listenerId) => callback({ ...say(loaded), listenerId }, true);
-  window[name] = (command, ...given) => {
-    const [callback, id] = name === "__tcfapi" ? given.slice(1) : given;
-    if (name === "__tcfapi" && given[0] !== 2) throw new Error("the version is missing");
-    if (!loaded && name === "__tcfapi") return void calls.push([command, ...given]);
+  const answer = (command, ...given) => {
+    if (tcf && given.shift() !== 2) throw new Error("the version is missing");
+    const [callback, id] = given;
     if (command === "removeEventListener") callback(listeners.delete(id), true);
     if (command === "addEventListener") { listeners.set(++last, callback); tell(callback, last); }
     window.__left[name] = listeners.size;
   };
+  // A stub of GPP answers at once that nothing is ready; one of TCF keeps all for the tool.
+  const now = (call) => !tcf && call[0] === "addEventListener";
+  window[name] = (...call) => (now(call) ? answer(...call) : void kept.push(call));
   if (after_ms < 0) return;
   setTimeout(() => {
     loaded = true;
+    window[name] = (...call) => answer(...call);
     listeners.forEach(tell);
-    calls.forEach((call) => window[name](...call));
+    if (tcf) kept.forEach((call) => answer(...call)); // what GPP's stub could not do is lost
   }, after_ms);
 };
 """

@@ -7,14 +7,13 @@
 /** A tool → the first thing it says that `read` takes for an answer; "" after the time, undefined without a tool. */
 const hear = (tool, version, timeoutMs, read) =>
   new Promise((resolve) => {
-    const call = window[tool];
-    if (!call) return resolve();
+    if (!window[tool]) return resolve();
     setTimeout(resolve, timeoutMs, "");
-    call("addEventListener", ...version, (said, success) => {
+    window[tool]("addEventListener", ...version, (said, success) => {
       const answer = success && said ? read(said) : undefined;
       if (answer === undefined) return;
       resolve(answer);
-      call("removeEventListener", ...version, () => {}, said.listenerId);
+      window[tool]("removeEventListener", ...version, () => {}, said.listenerId); // the tool, no longer its stub
     });
   }).catch(() => "");
 
