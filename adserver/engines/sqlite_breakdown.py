@@ -35,6 +35,7 @@ SUMS = (
     "revenue_micros",
     "marked_impression_count",
     "marked_click_count",
+    "marked_conversion_count",
 )
 KEY = "dimension, day, slot, item, value"
 REACH_KEY = "dimension, slot, item, ordinal"
@@ -59,8 +60,9 @@ SELECT day, slot, item, facts, size,
   sum(validity = 0 AND kind = 5) AS conversion_count,
   sum(iif(validity = 0, revenue_micros, 0)) AS revenue_micros,
   sum(iif(kind = 1, (validity <> 0) + repeat_count, 0)) AS marked_impression_count,
-  sum(iif(kind = 4, (validity <> 0) + repeat_count, 0)) AS marked_click_count
-FROM {source} WHERE validity = 0 OR kind IN (1, 4) GROUP BY fill
+  sum(iif(kind = 4, (validity <> 0) + repeat_count, 0)) AS marked_click_count,
+  sum(iif(kind = 5, (validity <> 0) + repeat_count, 0)) AS marked_conversion_count
+FROM {source} WHERE validity = 0 OR kind IN (1, 4, 5) GROUP BY fill
 """
 
 

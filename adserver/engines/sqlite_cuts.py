@@ -53,6 +53,7 @@ class Cut(NamedTuple):
     revenue_micros: int
     marked_impression_count: int
     marked_click_count: int
+    marked_conversion_count: int
 
 
 class Reached(NamedTuple):

@@ -66,8 +66,8 @@ def test_old_events_count_under_unknown_facts_and_their_own_local_day(tmp_path: 
     for dimension in range(1, 9):
         found = rows(db, f"SELECT * FROM breakdown WHERE dimension = {dimension}")  # noqa: S608
         assert found == [
-            (dimension, first, *of_item, 2, 0, 0, 0, 0, 9000, 2, 0),
-            (dimension, first + 1, *of_item, 1, 0, 0, 1, 0, 4500, 1, 0),
+            (dimension, first, *of_item, 2, 0, 0, 0, 0, 9000, 2, 0, 0),
+            (dimension, first + 1, *of_item, 1, 0, 0, 1, 0, 4500, 1, 0, 0),
         ]
     assert rows(db, "SELECT * FROM reach") == [(7, *of_item, 3), (8, *of_item, 3)]
     with closing(SqliteLog(db)) as log:

@@ -29,6 +29,8 @@ START_MS = 20_000 * DAY_MS - 40_000
 SLOTS, ITEMS = (1, 2), (11, 12)
 SIZE = facts.size_code("970x250")
 INVALID = (16, 17, 21)
+#: Kind → place of its gross less its net in a cell.
+MARKED_AT = {1: 6, 4: 7, 5: 8}
 ORDINALS = st.sampled_from([0, 1, 2, facts.MORE])
 #: (day, slot, item, value) → counts, as `Cut` has them after its value.
 Cells = dict[tuple[int, int, int, int], list[int]]
@@ -111,7 +113,7 @@ def log_rows(db: Path) -> Iterator[tuple[Event, int]]:
 
 def plainly(db: Path, dimension: Dimension) -> Cells:
     """The log summed row by row."""
-    cells: Cells = defaultdict(lambda: [0] * 8)
+    cells: Cells = defaultdict(lambda: [0] * 9)
     for event, repeats in log_rows(db):
         day = event.bucket // 96 + {0: 0, 1: 1, 2: -1}[facts.of(facts.DAY_SHIFT, event.facts)]
         sized = dimension is Dimension.SIZE
@@ -120,14 +122,14 @@ def plainly(db: Path, dimension: Dimension) -> Cells:
         if not event.validity:
             cell[event.kind - 1] += 1
             cell[5] += event.revenue_micros
-        if event.kind in (1, 4):
-            cell[6 if event.kind == 1 else 7] += (event.validity != 0) + repeats
+        if event.kind in MARKED_AT:
+            cell[MARKED_AT[event.kind]] += (event.validity != 0) + repeats
     return {key: cell for key, cell in cells.items() if any(cell)}
 
 
 def chosen(cells: Cells, first: int, last: int, slots: Sequence[int], item: int | None) -> set[Cut]:
     """The cells of some days, slots and one line item, summed by value."""
-    sums: dict[int, list[int]] = defaultdict(lambda: [0] * 8)
+    sums: dict[int, list[int]] = defaultdict(lambda: [0] * 9)
     for (day, slot, of_item, value), cell in cells.items():
         if first <= day <= last and slot in slots and item in (None, of_item):
             sums[value] = [a + b for a, b in zip(sums[value], cell, strict=True)]

@@ -25,7 +25,7 @@ _TABLES = (
       value INTEGER NOT NULL, impression_count INTEGER NOT NULL, measurable_count INTEGER NOT NULL,
       viewable_count INTEGER NOT NULL, click_count INTEGER NOT NULL, conversion_count INTEGER NOT NULL,
       revenue_micros INTEGER NOT NULL, marked_impression_count INTEGER NOT NULL,
-      marked_click_count INTEGER NOT NULL,
+      marked_click_count INTEGER NOT NULL, marked_conversion_count INTEGER NOT NULL,
       PRIMARY KEY (dimension, day, slot, item, value)) WITHOUT ROWID
     """,
     """
@@ -74,23 +74,24 @@ _SUMS = (
       kind = 4 AND validity = 0 AS clicks,
       kind = 5 AND validity = 0 AS conversions, iif(validity = 0, revenue_micros, 0) AS micros,
       iif(kind = 1, (validity <> 0) + repeat_count, 0) AS marked_impressions,
-      iif(kind = 4, (validity <> 0) + repeat_count, 0) AS marked_clicks
-    FROM event WHERE bucket >= (SELECT bucket FROM kept) AND (validity = 0 OR kind IN (1, 4))
+      iif(kind = 4, (validity <> 0) + repeat_count, 0) AS marked_clicks,
+      iif(kind = 5, (validity <> 0) + repeat_count, 0) AS marked_conversions
+    FROM event WHERE bucket >= (SELECT bucket FROM kept) AND (validity = 0 OR kind IN (1, 4, 5))
     UNION ALL
     SELECT bucket, slot, coalesce(item, 0), impression_count, measurable_count, viewable_count, click_count,
-      conversion_count, revenue_micros, 0, 0
+      conversion_count, revenue_micros, 0, 0, 0
     FROM rollup LEFT JOIN item_of USING (creative) WHERE bucket < (SELECT bucket FROM kept)
     UNION ALL
     SELECT bucket, slot, coalesce(item, 0), 0, 0, 0, 0, 0, 0, iif(kind = 1, event_count, 0),
-      iif(kind = 4, event_count, 0)
+      iif(kind = 4, event_count, 0), iif(kind = 5, event_count, 0)
     FROM marked_rollup LEFT JOIN item_of USING (creative)
-    WHERE bucket < (SELECT bucket FROM kept) AND kind IN (1, 4)
+    WHERE bucket < (SELECT bucket FROM kept) AND kind IN (1, 4, 5)
     """,
     """
     INSERT INTO breakdown
     SELECT dimension, bucket / 96 + coalesce(days, 0) AS day, slot, item, 0, sum(impressions),
       sum(measurables), sum(viewables), sum(clicks), sum(conversions), sum(micros), sum(marked_impressions),
-      sum(marked_clicks)
+      sum(marked_clicks), sum(marked_conversions)
     FROM (SELECT column1 AS dimension FROM (VALUES (1), (2), (3), (4), (5), (6), (7), (8))), cell
       LEFT JOIN zone_of USING (slot) LEFT JOIN shift USING (zone, bucket)
     GROUP BY 1, 2, 3, 4
