@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import THIS_MACHINE, Principal
 from adserver.accounts.model import Scope as TokenScope
+from adserver.errors import StorageFailed
 from adserver.settings import Settings
 
 #: Whatever has one of these came through a proxy, so that the other end may be anyone.
@@ -38,11 +40,14 @@ BASIC = 'Basic realm="reports", charset="UTF-8"'
 NOT_SIGNED_IN = "Sign in first."
 BAD_TOKEN = "The API token is unknown, revoked or over."  # noqa: S105  (not a secret)
 NOT_IN_SCOPE = "The API token is not for this: its scopes leave it out."
+UNREADABLE = "The database cannot be read just now; try again in a moment."
 FOREIGN_PAGE = "This request came from a page of another site."
 ONLY_HERE = (
     "Nobody has an account yet. Until then this is answered on the server's own machine only; "
     "`adserver user add` makes the first account."
 )
+
+_log = structlog.get_logger()
 
 #: (request, status, sentence, headers) → a refusal in the form that its reader expects.
 Refuse = Callable[[HTTPConnection, int, str, Mapping[str, str]], Response]
@@ -78,7 +83,11 @@ class Door:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
-        found = await self._who(request)
+        try:
+            found = await self._who(request)
+        except StorageFailed as error:
+            _log.error("nobody can be let in", error=str(error))
+            found = self._refuse(request, 503, UNREADABLE, {"Retry-After": "1"})
         if isinstance(found, Response):
             await found(scope, receive, send)
             return

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from adserver.accounts.model import EVERY_SITE, Principal, Role
 from adserver.web.door import ONLY_HERE, Known, Refuse
@@ -44,8 +44,10 @@ def refusal_of_reports(password: SecretStr | None) -> Refuse:
             return PlainTextResponse("The reports need their password.\n", 401, dict(headers))
         if status == 401 and request.url.path.endswith("/"):
             return RedirectResponse(f"/console/sign-in?next={quote(request.url.path)}", 303)
-        more = f" {_ALONE}" if sentence == ONLY_HERE else ""
-        return PlainTextResponse(f"{sentence}{more}\n", status, dict(headers))
+        text = f"{sentence} {_ALONE}" if sentence == ONLY_HERE else sentence
+        if request.url.path.endswith(".json"):
+            return JSONResponse({"error": text}, status, dict(headers))
+        return PlainTextResponse(f"{text}\n", status, dict(headers))
 
     return refuse
 

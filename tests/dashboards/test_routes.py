@@ -231,7 +231,7 @@ def test_a_missing_database_is_said_and_not_a_crash(tmp_path: Path, catalog: Sto
         path.unlink()
         answer = httpx.get(f"{url}/reports/revenue.json")
         assert answer.status_code == 503
-        assert answer.json() == {"error": "The numbers cannot be read just now; try again in a moment."}
+        assert answer.json() == {"error": "The database cannot be read just now; try again in a moment."}
 
 
 def test_reports_read_while_the_log_is_written(tmp_path: Path, catalog: Stored) -> None:
