@@ -137,9 +137,7 @@ class App:
                 last_event_age_seconds=self._age_seconds(engine.last_event_ms()),
             )
             parts = self._parts(engine, log, self._stored)
-            limits = limits_of(self._stored)
-            self._loop = Loop(settings, self._clock, progress, log, parts.steering, limits, parts.jobs)
-            parts.day_of = self._loop.day_of
+            self._loop = self._loop_over(parts, progress)
             await self._loop.begin()
             reports = Reports(source, self._current, self._clock, settings.max_report_days)
             self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports, catalog, users)))
@@ -150,6 +148,7 @@ class App:
             sys.setswitchinterval(_SWITCH_SECONDS)
             log.start()
             stack.push_async_callback(log.stop)
+            self._loop.accrue()
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
             stack.push_async_callback(_end, follower)
             if self._ticking:
@@ -203,6 +202,14 @@ class App:
                 skew_ms=settings.clock_skew_seconds * 1000,
             ),
         )
+
+    def _loop_over(self, parts: Parts, progress: SqliteProgress) -> Loop:
+        limits = limits_of(self._current())
+        loop = Loop(
+            self.settings, self._clock, progress, parts.log, parts.steering, limits, parts.jobs, parts.ids
+        )
+        parts.day_of = loop.day_of
+        return loop
 
     def _routes(
         self, parts: Parts, reports: Reports, catalog: CatalogStore, users: AccountStore

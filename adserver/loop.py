@@ -17,9 +17,11 @@ from adserver.decision.steering import PLAN_EVERY, RATES_EVERY, Expectations, Pr
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_progress import Progress
 from adserver.measurement.event import Kind
+from adserver.measurement.flat import FlatDays
 from adserver.measurement.limits import GOAL_KINDS
 from adserver.measurement.log import EventLog
 from adserver.measurement.period import DayOf, local_days
+from adserver.measurement.token import FillIds
 from adserver.serving.jobs import Jobs
 from adserver.settings import Settings
 
@@ -61,6 +63,7 @@ class Loop:
         steering: Steering,
         limits: Sequence[Limit],
         jobs: Jobs,
+        ids: FillIds,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -68,6 +71,7 @@ class Loop:
         self._log = log
         self._steering = steering
         self._jobs = jobs
+        self._ids = ids
         jobs.expect("tick", settings.tick_seconds)
         jobs.expect("rates", RATES_EVERY.total_seconds())
         jobs.expect("plan", PLAN_EVERY.total_seconds())
@@ -85,6 +89,7 @@ class Loop:
     def _limit(self, limits: Sequence[Limit]) -> None:
         index = self._steering.pacing.index
         self.day_of: DayOf = local_days(dict(zip(index.item_ids, index.zones, strict=True)))
+        self._flat = FlatDays(index, self._ids)
         self._log.set_limits(limits)
 
     def counted(self, counted: Sequence[Counted]) -> None:
@@ -124,8 +129,13 @@ class Loop:
             if self._steering.rates_are_due(now):
                 await self._learn()
             self._steering.tick(now)
+            self.accrue()
             await self._plan(now)
             self.save()
+
+    def accrue(self) -> None:
+        """Queue the flat days that fall due now."""
+        self._log.accrue(self._flat.due(self._clock(), self._steering.ledger.closed))
 
     async def _plan(self, now: datetime) -> None:
         planning = self._steering.planning(now)

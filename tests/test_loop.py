@@ -18,6 +18,7 @@ from adserver.engines.sqlite_log import SqliteLog
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.loop import Loop
 from adserver.measurement.log import EventLog
+from adserver.measurement.token import FillIds
 from adserver.serving.jobs import Jobs
 from adserver.settings import Settings
 from tests.decision.deciding import index_of
@@ -48,7 +49,7 @@ async def tick(engine: SqliteLog, path: Path, steering: Steering) -> None:
     """Begin, and tick a minute later."""
     now, progress = [NOW], SqliteProgress(path)
     log = EventLog(engine, max_waiting=10, flush_seconds=1)
-    loop = Loop(Settings(db=path), lambda: now[0], progress, log, steering, [], Jobs())
+    loop = Loop(Settings(db=path), lambda: now[0], progress, log, steering, [], Jobs(), FillIds(0))
     log.start()
     try:
         await loop.begin()

@@ -30,7 +30,6 @@ from adserver.money import format_micros
 #: Keys of a line item that are stored but not acted on in this version, with what that means.
 NOT_YET: Mapping[str, str] = {
     "trusted": "its creatives are drawn in a sandbox yet, as all others",
-    "price.flat": "the revenue of flat days is not counted yet",
 }
 _MACRO = re.compile(r"\{[a-z_]{1,20}\}")
 #: Shares are sums of binary fractions: 0.7 + 0.2 + 0.1 must not be more than 1.
@@ -182,12 +181,23 @@ def _unlikely(catalog: Catalog, found: Outline, now: datetime) -> Iterator[Findi
         for creative, creative_place in zip(item.creative, place.creatives, strict=True):
             if creative.size not in offered:
                 yield creative_place.loc, f"none of its slots offers its size {creative.size}"
+        yield from _too_dear(item, place.loc)
         fitting = [slot for slot in reached if {c.size for c in item.creative} & set(slot.sizes)]
         yield from _too_cheap(item, place.loc, fitting)
 
 
 def _most_on_a_page(slots: Iterable[SlotOutline]) -> int:
     return max(Counter(slot.site for slot in slots).values(), default=0)
+
+
+def _too_dear(item: LineItem, loc: Loc) -> Iterator[Finding]:
+    """A flat day for which there is never room."""
+    flat = item.price.flat if item.price else None
+    for key in ("budget", "daily_budget"):
+        budget = getattr(item, key)
+        if flat is not None and budget is not None and flat > budget:
+            what = f"a day at {format_micros(flat)} is more than {key} {format_micros(budget)}"
+            yield (*loc, "price", "flat"), f"{what}, so it never serves"
 
 
 def _too_cheap(item: LineItem, loc: Loc, slots: Sequence[Slot]) -> Iterator[Finding]:

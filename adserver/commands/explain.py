@@ -32,6 +32,7 @@ from adserver.errors import Fault, InvalidInput
 from adserver.loop import STATE, Loop, expectations_of
 from adserver.measurement.limits import limits_of
 from adserver.measurement.log import EventLog
+from adserver.measurement.token import FillIds
 from adserver.money import format_micros
 from adserver.serving.answer import encode, explain_question, look_for
 from adserver.serving.jobs import Jobs
@@ -110,7 +111,7 @@ async def _steering(settings: Settings, stored: Stored, clock: Clock) -> tuple[S
         index = build_live(stored, settings).index
         steering = Steering(index, learned, expectations_of(settings), clock(), Random(0))
         log = EventLog(engine, max_waiting=1, flush_seconds=settings.request_flush_seconds)
-        await Loop(settings, clock, progress, log, steering, limits_of(stored), Jobs()).begin()
+        await Loop(settings, clock, progress, log, steering, limits_of(stored), Jobs(), FillIds(0)).begin()
         return steering, TallyKey(engine.secret(), max_chars=settings.max_tally_chars)
     finally:
         await progress.close()

@@ -90,6 +90,8 @@ class Index:
         self.choices = tuple(tuple(_choices(item, position, ids)) for position, item in enumerate(ranked))
         self.units = tuple(unit_of(item) for item in ranked)
         """What each counts: "impressions", "viewables" or "clicks"."""
+        self.flat = [p for p, i in enumerate(ranked) if i.price and i.price.model is PriceModel.FLAT]
+        """Position of each line item that pays by the day."""
         self._learn_prices()
         self.tiers = {tier: bitmap.of_flags([item.tier is tier for item in ranked]) for tier in TIERS}
         self.together = bitmap.of_flags([item.together for item in ranked])

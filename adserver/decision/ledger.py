@@ -48,6 +48,7 @@ class Terms(NamedTuple):
     budget: int | None
     daily_budget: int | None
     price_micros: int
+    flat_micros: int
     zone: ZoneInfo
 
 
@@ -63,6 +64,8 @@ class Account:
     """Among how many workers what is left is divided."""
     price_micros: int = 0
     """Of one billable event."""
+    flat_micros: int = 0
+    """Of a day, where days are billed."""
     per_fill: float = 1.0
     """Events of `unit` that a fill is expected to bring."""
     zone: ZoneInfo = _UTC
@@ -94,7 +97,19 @@ class Account:
             if self.daily_budget is not None:
                 today = self._leased((self.daily_budget - self.day_spent) // self.price_micros)
                 room = min(room, today - self.day_reserved)
-        return room
+        return room if self._pays_today() else 0
+
+    def _pays_today(self) -> bool:
+        """Whether a flat day is paid for already, or its budgets have room for it."""
+        if not self.flat_micros or self.day_spent:
+            return True
+        budgets = (self.budget, self.spent), (self.daily_budget, self.day_spent)
+        return all(limit is None or spent + self.flat_micros <= limit for limit, spent in budgets)
+
+    @property
+    def counts_days(self) -> bool:
+        """Whether what it earns today tells how much room it has."""
+        return self.daily_budget is not None or self.flat_micros > 0
 
     def _leased(self, events: int) -> int:
         """This worker's part of the fills that so many more events are expected to take."""
@@ -200,6 +215,7 @@ class Ledger:
             self.accounts[one.position] = account
             account.unit, account.goal, account.price_micros = one.unit, one.goal, one.price_micros
             account.budget, account.daily_budget, account.zone = one.budget, one.daily_budget, one.zone
+            account.flat_micros = one.flat_micros
         self.next_midnight_us = 0
         self._close()
 
@@ -287,7 +303,7 @@ class Ledger:
         """Begin a new day where midnight has passed, each line item in its own time zone."""
         midnights = []
         for account in self.accounts:
-            if account is not None and account.daily_budget is not None:
+            if account is not None and account.counts_days:
                 account.begin_day(local_day(now, account.zone))
                 midnights.append(to_us(next_midnight(now, account.zone)))
         self.next_midnight_us = min(midnights, default=1 << 62)
@@ -320,6 +336,6 @@ def terms_of(index: Index) -> list[Terms]:
 
 def _terms(position: int, item_id: int, item: LineItem, unit: str, zone: ZoneInfo) -> Terms:
     goal = getattr(item.goal, unit) if item.goal else None
-    billed = item.price is not None and item.price.model is not PriceModel.FLAT
-    price_micros = item.price.per_event_micros if item.price and billed else 0
-    return Terms(position, item_id, unit, goal, item.budget, item.daily_budget, price_micros, zone)
+    each = item.price.per_event_micros if item.price else 0
+    flat = item.price.micros if item.price and item.price.model is PriceModel.FLAT else 0
+    return Terms(position, item_id, unit, goal, item.budget, item.daily_budget, each, flat, zone)

@@ -99,14 +99,14 @@ def look(
 def ledger_of(ledger: Ledger, at: datetime | None = None) -> Ledger:
     """A ledger to look at while the real one changes, or to decide by at another instant.
 
-    At another instant, whoever has a daily budget and is on another day then has all of it.
+    At another instant, whoever is on another day then has earned nothing on it.
     """
     other = copy(ledger)
     other.accounts, other.closed = list(ledger.accounts), bytearray(ledger.closed)
     other.next_midnight_us = _NEVER_US
     if at is not None:
         for position, account in enumerate(other.accounts):
-            if account is not None and account.daily_budget is not None:
+            if account is not None and account.counts_days:
                 own = other.accounts[position] = copy(account)
                 own.begin_day(local_day(at, own.zone))
                 other.closed[position] = own.room() < 1

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from adserver.catalog.model import LineItem
 from adserver.decision.context import Reason
+from adserver.decision.ledger import Account
 from adserver.decision.look import Look, SlotLook
 from adserver.decision.target_words import clause, listed
 from adserver.money import format_micros
@@ -191,6 +192,8 @@ def _used_up(look: Look, slot: SlotLook, position: int, rule: str) -> str:
     if rule == "used_up.goal":
         goal = f"{account.goal or 0:,} {account.unit}"
         return f"its goal of {goal} is reached: {account.counted:,} counted{waiting}"
+    if rule != "used_up.goal" and account.flat_micros:
+        return _no_day_left(account, rule)
     if rule == "used_up.budget":
         return f"its budget of {_money(account.budget)} is spent: {_money(account.spent)} earned{waiting}"
     waiting = (
@@ -244,3 +247,11 @@ TELLERS: Mapping[str, Teller] = {
     "not_started": _flight,
     "paused": _flight,
 }
+
+
+def _no_day_left(account: Account, rule: str) -> str:
+    name, budget, earned = "budget", account.budget, account.spent
+    if rule == "used_up.daily_budget":
+        name, budget, earned = "daily budget", account.daily_budget, account.day_spent
+    a_day = _money(account.flat_micros)
+    return f"its {name} of {_money(budget)} has no room for another day at {a_day}: {_money(earned)} earned"

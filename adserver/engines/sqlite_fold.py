@@ -54,6 +54,8 @@ SELECT day, item, sum(event_count * (kind = 1)) AS impression_count,
   sum(event_count * (kind = 5)) AS conversion_count, sum(revenue_micros) AS revenue_micros
 FROM counted GROUP BY 1, 2
 """
+#: Which flat days are counted: those that have rows which are.
+_FLAT_DAYS = "SELECT DISTINCT item, day FROM {source} WHERE kind = 6 AND validity = 0"
 _ADDED = ", ".join(
     f"{name} = {name} + excluded.{name}"
     for name in (
@@ -190,6 +192,7 @@ def _compare(db: sqlite3.Connection, check: Callable[[sqlite3.Connection, _Fold]
     kept = "true" if day is None else f"day > {day}"
     progress = check(db, _Fold("progress", "day, item", _PROGRESS, "event", "progress", kept))
     progress += check(db, _Fold("delivered", "item", _DELIVERED_OF_DAYS, "progress", "delivered", "true"))
+    progress += check(db, _Fold("flat_day", "item, day", _FLAT_DAYS, "event", "flat_day", kept))
     folded = f"({breakdown.ROWS.format(table='event')} WHERE fill < {breakdown.folded_fill(db)})"
     cuts = check(
         db, _Fold("breakdown", breakdown.KEY, breakdown.FOLD, folded, "breakdown", kept, breakdown.SHAPE)

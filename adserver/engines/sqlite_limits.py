@@ -118,7 +118,12 @@ UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE (fill, kind) IN (SELE
   WHERE i.validity = 0 AND i.revenue_micros)
 WHERE spent > budget_micros AND kind <= :last_kind)
 """
-_LAST_KIND = 5
+#: A flat day is earned whole or not at all.
+_MARK_WHOLE_DAYS = """
+UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE kind = 6 AND validity = 0 AND (item, day) IN (
+  SELECT item, day FROM incoming WHERE kind = 6 AND validity = 4)
+"""
+_LAST_KIND = 6
 
 
 def prepare_limits(db: sqlite3.Connection) -> None:
@@ -142,6 +147,7 @@ def keep_limits(db: sqlite3.Connection) -> list[Counted]:
         _mark(db, last_kind=1)
         db.execute(_FOLLOW_BATCH)
         _mark(db, last_kind=_LAST_KIND)
+        db.execute(_MARK_WHOLE_DAYS)
         _count(db)
     return [Counted(*row) for row in db.execute("SELECT * FROM counted")]
 

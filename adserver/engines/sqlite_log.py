@@ -21,6 +21,7 @@ import msgspec
 
 from adserver.engines.sqlite_breakdown import add_late, add_repeats, fold_all, fold_some
 from adserver.engines.sqlite_conversions import Conversion, keep_orders, mark_conversions
+from adserver.engines.sqlite_flat import keep_days, take_due
 from adserver.engines.sqlite_fold import Rebuilt, Row, add_incoming, rebuild
 from adserver.engines.sqlite_limits import Counted, Limit, keep_limits, prepare_limits, replace_limits
 from adserver.engines.sqlite_traffic import mark_clicks, prepare_traffic, withdraw_invalid
@@ -165,16 +166,23 @@ class SqliteLog:
         requests: Requests,
         states: Sequence[State] = (),
         conversions: Sequence[Conversion] = (),
+        days: Sequence[Sequence[Row]] = (),
     ) -> Committed:
-        """Write events, counts of requests, states and orders durably, with all sums, in one transaction.
+        """Write events, counts of requests, states, orders and flat days durably, in one transaction.
 
-        The first of several events of one kind and fill stays; the others raise its `repeat_count`. What is
-        beyond a limit is marked, and a conversion that nothing led to. Raises StorageFailed with nothing
-        written.
+        All sums go with it. The first of several events of one kind and fill stays; the others raise its
+        `repeat_count`. What is beyond a limit is marked, and a conversion that nothing led to. A flat day,
+        given as its parts, is written once. Raises StorageFailed with nothing written.
         """
         with self._transaction():
             self._db.executemany(_SAVE, states)
-            return self.add(rows, requests, self._min_click_delay_ms, conversions)
+            due = take_due(self._db, days) if days else []
+            committed = self.add(
+                [*rows, *due] if due else rows, requests, self._min_click_delay_ms, conversions
+            )
+            if due:
+                keep_days(self._db)
+            return committed
 
     def add(
         self,

@@ -40,7 +40,7 @@ GROUP BY n, slot, validity
 # are busy is not found there; its newest bucket then says when, 15 minutes too early at most.
 LAST_EVENT = """
 WITH wanted(slot) AS (SELECT value FROM json_each(:slots)),
-newest(at_ms, slot) AS (SELECT at_ms, slot FROM event ORDER BY fill DESC LIMIT 1000)
+newest(at_ms, slot) AS (SELECT at_ms, slot FROM event WHERE kind <> 6 ORDER BY fill DESC LIMIT 1000)
 SELECT coalesce(
     (SELECT max(at_ms) FROM newest WHERE slot IN wanted),
     (SELECT bucket * :bucket_ms FROM rollup WHERE slot IN wanted ORDER BY bucket DESC LIMIT 1))

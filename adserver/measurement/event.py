@@ -28,6 +28,8 @@ class Kind(IntEnum):
     CLICK = 4
     CONVERSION = 5
     """An order that the advertiser reported for it."""
+    FLAT_DAY = 6
+    """A day of a flat price fell due, or its part of one slot: what nobody reports (`measurement.flat`)."""
 
 
 class Validity(IntEnum):

@@ -22,7 +22,7 @@ from adserver.measurement.period import DayOf, utc_day
 from adserver.measurement.token import FillIds
 
 COLUMNS = ("at", "slot", "creative", "type")
-_KINDS = {kind.name.lower(): kind for kind in Kind}
+_KINDS = {kind.name.lower(): kind for kind in Kind if kind is not Kind.FLAT_DAY}
 _MOST_FAULTS = 50
 _BATCH = 5_000
 _LONGEST_NAME = 200

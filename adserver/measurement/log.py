@@ -53,9 +53,10 @@ class Store(Protocol):
         requests: dict[tuple[int, int, str], int],
         states: Sequence[State],
         conversions: Sequence[Conversion],
+        days: Sequence[Sequence[Event]],
         /,
     ) -> Committed:
-        """Write events, counts of requests, states and orders in one transaction; which are new and count.
+        """Write events, counts of requests, states, orders and flat days at once; which are new and count.
 
         Raises StorageFailed with nothing written.
         """
@@ -99,6 +100,44 @@ class LogCounts:
             self.decisions[outcome] = self.decisions.get(outcome, 0) + count
 
 
+@dataclass(slots=True)
+class Waiting:
+    """What is to be written, in the order in which it came."""
+
+    events: list[Event] = field(default_factory=list)
+    requests: dict[tuple[int, int, str], int] = field(default_factory=dict)
+    states: dict[str, State] = field(default_factory=dict)
+    conversions: list[Conversion] = field(default_factory=list)
+    days: list[list[Event]] = field(default_factory=list)
+    """Flat days, each in its parts."""
+
+    def __bool__(self) -> bool:
+        return bool(self.events or self.requests or self.states or self.conversions or self.days)
+
+    @property
+    def event_count(self) -> int:
+        """Events, orders included, that somebody waits for."""
+        return len(self.events) + len(self.conversions)
+
+    def take_batch(self) -> Waiting:
+        """What one transaction is to write; it no longer waits."""
+        batch = Waiting(self.events[:_BATCH], self.requests, self.states, days=self.days)
+        self.events, self.requests, self.states, self.days = self.events[_BATCH:], {}, {}, []
+        if not self.events:
+            # Orders come last: what led to them may be among the events.
+            batch.conversions, self.conversions = self.conversions[:_ORDERS], self.conversions[_ORDERS:]
+        return batch
+
+    def add(self, later: Waiting) -> None:
+        """Have what came later wait behind this."""
+        self.events += later.events
+        self.conversions += later.conversions
+        self.days += later.days
+        self.states |= later.states
+        for key, count in later.requests.items():
+            self.requests[key] = self.requests.get(key, 0) + count
+
+
 class EventLog:
     """One writer for all of a worker's events. `start` it inside the loop; `stop` writes what is left."""
 
@@ -119,10 +158,7 @@ class EventLog:
         self._max_waiting = max_waiting
         self._flush_seconds = flush_seconds
         self._on_counted = on_counted
-        self._waiting: list[Event] = []
-        self._conversions: list[Conversion] = []
-        self._requests: dict[tuple[int, int, str], int] = {}
-        self._states: dict[str, State] = {}
+        self._waiting = Waiting()
         self._limits: Sequence[Limit] | None = None
         self._acknowledged: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
@@ -150,7 +186,7 @@ class EventLog:
     @property
     def waiting_count(self) -> int:
         """Events that are not on disk yet."""
-        return len(self._waiting) + len(self._conversions)
+        return self._waiting.event_count
 
     @property
     def failing(self) -> bool:
@@ -176,14 +212,19 @@ class EventLog:
             # Clicks do not wait for their future: a failure nobody looks at is in the log already.
             self._acknowledged.add_done_callback(lambda future: future.cancelled() or future.exception())
             self._wake.set()
-        self._waiting.extend(events)
-        self._conversions.extend(conversions)
+        self._waiting.events.extend(events)
+        self._waiting.conversions.extend(conversions)
         return self._acknowledged
 
     def count_request(self, bucket: int, slot: int, outcome: str) -> None:
         """Count that a slot was asked for; written with the next events, or soon without any."""
         key = (bucket, slot, outcome)
-        self._requests[key] = self._requests.get(key, 0) + 1
+        requests = self._waiting.requests
+        requests[key] = requests.get(key, 0) + 1
+
+    def accrue(self, days: Sequence[list[Event]]) -> None:
+        """Queue flat days that fell due, each in its parts; what the log has already stays as it is."""
+        self._waiting.days.extend(days)
 
     def set_limits(self, limits: Sequence[Limit]) -> None:
         """Replace the limits, for every commit that begins from now on."""
@@ -195,7 +236,7 @@ class EventLog:
 
         Of several states under one name before that, the last is written.
         """
-        self._states[name] = State(name, at_ms, value)
+        self._waiting.states[name] = State(name, at_ms, value)
 
     async def _write(self) -> None:
         while not self._stopping:
@@ -209,27 +250,22 @@ class EventLog:
 
     async def _commit_waiting(self) -> bool:
         """Write all that waits, in batches; whether that worked. What failed waits on, unacknowledged."""
-        events, requests, acknowledged = self._waiting, self._requests, self._acknowledged
-        states, conversions = self._states, self._conversions
-        if not (events or requests or states or conversions):
+        waiting, acknowledged = self._waiting, self._acknowledged
+        if not waiting:
             return True
-        self._waiting, self._requests, self._acknowledged = [], {}, None
-        self._states, self._conversions = {}, []
-        written = 0
-        try:
-            while written < len(events) or requests or states or conversions:
-                batch = events[written : written + _BATCH]
-                # Orders come last: what led to them may be among the events.
-                orders = conversions[:_ORDERS] if written + len(batch) == len(events) else []
-                await self._commit(batch, requests, list(states.values()), orders)
-                written += len(batch)
-                requests, states, conversions = {}, {}, conversions[len(orders) :]
-        except StorageFailed as error:
-            self._failed(error, len(events) - written + len(conversions))
-            self._take_back(events[written:], requests, states, conversions)
-            if acknowledged:
-                acknowledged.set_exception(error)
-            return False
+        self._waiting, self._acknowledged = Waiting(), None
+        while waiting:
+            batch = waiting.take_batch()
+            try:
+                await self._commit(batch)
+            except StorageFailed as error:
+                batch.add(waiting)
+                self._failed(error, batch.event_count)
+                batch.add(self._waiting)
+                self._waiting = batch
+                if acknowledged:
+                    acknowledged.set_exception(error)
+                return False
         self._succeeded()
         if acknowledged:
             acknowledged.set_result(None)
@@ -248,13 +284,7 @@ class EventLog:
             self._failing_since = None
             _log.warning("events are written again", after_seconds=seconds)
 
-    async def _commit(
-        self,
-        batch: list[Event],
-        requests: dict[tuple[int, int, str], int],
-        states: list[State],
-        conversions: list[Conversion],
-    ) -> None:
+    async def _commit(self, batch: Waiting) -> None:
         """One transaction, under the newest limits; then count it and tell what counts."""
         loop = asyncio.get_running_loop()
         while (limits := self._limits) is not None:
@@ -263,13 +293,18 @@ class EventLog:
                 self._limits = None
         start = time.monotonic()
         committed = await loop.run_in_executor(
-            self._thread, self._store.commit, batch, requests, states, conversions
+            self._thread,
+            self._store.commit,
+            batch.events,
+            batch.requests,
+            list(batch.states.values()),
+            batch.conversions,
+            batch.days,
         )
         end = time.monotonic()
-        event_count = len(batch) + len(conversions)
-        self.counts.count_decisions(requests)
-        self.counts.count_commit(event_count, end - start, committed.marked)
-        if event_count:
+        self.counts.count_decisions(batch.requests)
+        self.counts.count_commit(batch.event_count, end - start, committed.marked)
+        if batch.event_count:
             self._last_event_at = end
         if self._on_counted and committed.counted:
             try:
@@ -277,16 +312,3 @@ class EventLog:
             except Exception:
                 # They are on disk: whoever listens may stumble, the log goes on.
                 _log.exception("what was counted was not taken up")
-
-    def _take_back(
-        self,
-        events: list[Event],
-        requests: dict[tuple[int, int, str], int],
-        states: dict[str, State],
-        conversions: list[Conversion],
-    ) -> None:
-        self._waiting = events + self._waiting
-        self._conversions = conversions + self._conversions
-        self._states = states | self._states
-        for key, count in requests.items():
-            self._requests[key] = self._requests.get(key, 0) + count

@@ -54,7 +54,12 @@ class FillToken(NamedTuple):
     @property
     def at_ms(self) -> int:
         """When the fill was decided, in milliseconds since 1970."""
-        return self.fill >> _AT_SHIFT
+        return filled_ms(self.fill)
+
+
+def filled_ms(fill: int) -> int:
+    """The time, in milliseconds since 1970, with which a fill's id begins."""
+    return fill >> _AT_SHIFT
 
 
 #: A token's bytes before the fill id: the same for every fill of one slot with one creative.

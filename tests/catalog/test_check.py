@@ -137,6 +137,14 @@ def test_an_order_that_nobody_can_report() -> None:
     assert warnings(item | {"creative": [CREATIVE | {"click": "https://bank.example/?ad={fill}"}]}) == []
 
 
+def test_a_day_that_no_budget_has_room_for() -> None:
+    item = {"tier": "price", "price": {"flat": "5"}}
+    assert warnings(item | {"budget": "5.00", "daily_budget": "5.00"}) == []
+    assert warnings(item | {"budget": "9.00", "daily_budget": "4.50"}) == [
+        f"{LINE_ITEM}.l0.price.flat: a day at 5.00 is more than daily_budget 4.50, so it never serves"
+    ]
+
+
 def test_a_macro_that_is_none() -> None:
     click = "https://bank.example/{fill}?ad={fil}&x={}&y={A}"
     assert warnings({"creative": [CREATIVE | {"click": click}]}) == [
@@ -146,7 +154,6 @@ def test_a_macro_that_is_none() -> None:
 
 GIVEN: dict[str, dict[str, Any]] = {
     "trusted": {"trusted": True},
-    "price.flat": {"price": {"flat": "5"}},
 }
 
 
