@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from adserver.catalog.plan import Change, Entry, Path
+from adserver.catalog.plan import Change, Path
 from adserver.editing.edits import Edit
-from adserver.editing.objects import Seen
+from adserver.editing.objects import Seen, state_at
 from adserver.engines.catalog_history import Step
 
 #: Collection in an address → kind of object.
@@ -123,20 +123,8 @@ def shape_of(seen: Seen, path: Path, now: datetime) -> dict[str, Any]:
     if entry.parent is not None:
         shape[PARENT_KEYS[path[0]]] = name_of(entry.parent)
     if path[0] == "line_item":
-        shape["state"] = state_of(entry, now)
+        shape["state"] = state_at(entry.body, now)
     return {**shape, "version": seen.versions[path]}
-
-
-def state_of(item: Entry, now: datetime) -> str:
-    """Whether a line item may serve now: `paused`, `scheduled`, `ended` or `live`."""
-    if item.body.get("paused"):
-        return "paused"
-    start, end = item.body.get("start"), item.body.get("end")
-    if end is not None and datetime.fromisoformat(end) <= now:
-        return "ended"
-    if start is not None and datetime.fromisoformat(start) > now:
-        return "scheduled"
-    return "live"
 
 
 def new_object(kind: str, body: Mapping[str, Any]) -> Edit:

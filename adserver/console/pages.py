@@ -41,6 +41,7 @@ class Place:
 #: Address and text of what is in the navigation, and who finds it there.
 _PLACES: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("/console/", "Home", frozenset(Role)),
+    ("/console/catalog/", "Catalog", frozenset(Role)),
     ("/reports/", "Reports", frozenset((Role.ADMIN, Role.AD_OPS, Role.PUBLISHER))),
 )
 

@@ -9,14 +9,20 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import Scope
+from adserver.clock import Clock
 from adserver.console.account import Account
+from adserver.console.objects import CatalogPages
 from adserver.console.pages import ASSETS, page
 from adserver.console.sign_in import SignIn, refuse
+from adserver.editing.editor import Editor
+from adserver.editing.objects import Objects
 from adserver.settings import Settings
 from adserver.web.door import Door
 
 
-def routes(accounts: Accounts, settings: Settings) -> list[BaseRoute]:
+def routes(
+    accounts: Accounts, editor: Editor, objects: Objects, clock: Clock, settings: Settings
+) -> list[BaseRoute]:
     """Everything below /console."""
     door = Middleware(
         Door,
@@ -25,7 +31,11 @@ def routes(accounts: Accounts, settings: Settings) -> list[BaseRoute]:
         refuse=refuse,
         scopes={False: Scope.READ, True: Scope.WRITE},
     )
-    inner: list[BaseRoute] = [Route("/", _home), *Account(accounts).routes()]
+    inner: list[BaseRoute] = [
+        Route("/", _home),
+        *Account(accounts).routes(),
+        *CatalogPages(editor, objects, clock, settings).routes(),
+    ]
     behind = Mount("/", routes=inner, middleware=[door])
     return [Mount("/console", routes=[ASSETS.route(), *SignIn(accounts, settings).routes(), behind])]
 

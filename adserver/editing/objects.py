@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from adserver.accounts.model import Principal
 from adserver.accounts.ownership import visible_entries
@@ -63,6 +65,18 @@ class Objects:
                     self._state = await asyncio.to_thread(lambda: asyncio.run(_load(self._url)))
         state = self._state
         return Seen(state.version, visible_entries(principal, state.entries), state.versions)
+
+
+def state_at(line_item: Mapping[str, Any], now: datetime) -> str:
+    """Whether a line item, by its body, may serve at a time: `paused`, `scheduled`, `ended` or `live`."""
+    if line_item.get("paused"):
+        return "paused"
+    start, end = line_item.get("start"), line_item.get("end")
+    if end is not None and datetime.fromisoformat(end) <= now:
+        return "ended"
+    if start is not None and datetime.fromisoformat(start) > now:
+        return "scheduled"
+    return "live"
 
 
 async def _load(url: str) -> State:

@@ -1,0 +1,297 @@
+"""Addresses below /console/catalog → pages and forms of sites, slots, advertisers and what they run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from adserver.accounts.model import Principal, Role
+from adserver.catalog.plan import CHILDREN, Path
+from adserver.clock import Clock
+from adserver.console.fields import DIMENSIONS, FIELDS, patch_of, shown
+from adserver.console.forms import Form, form_of, number, one
+from adserver.console.pages import by_key, go_to, message, page
+from adserver.editing.editor import Editor, Forbidden
+from adserver.editing.edits import PARENTS, Conflict, Edit
+from adserver.editing.objects import Objects, Seen, state_at
+from adserver.errors import Fault, InvalidInput
+from adserver.settings import Settings
+from adserver.web.door import principal_of
+
+ROOT = "/console/catalog/"
+WORDS: Mapping[str, str] = {
+    "site": "site",
+    "slot": "slot",
+    "advertiser": "advertiser",
+    "campaign": "campaign",
+    "line_item": "line item",
+    "creative": "creative",
+}
+_WITHIN = ("slot", "campaign")
+
+
+class CatalogPages:
+    """Behind the door; what somebody does not see is not there."""
+
+    def __init__(self, editor: Editor, objects: Objects, clock: Clock, settings: Settings) -> None:
+        self._editor = editor
+        self._objects = objects
+        self._clock = clock
+        self._settings = settings
+
+    def routes(self) -> list[BaseRoute]:
+        """Below /console."""
+        return [
+            Route("/catalog/", self._overview),
+            Route("/catalog/new/{kind}", self._new, methods=["GET"]),
+            Route("/catalog/new/{kind}", self._create, methods=["POST"]),
+            Route("/catalog/{kind}/{name:path}", self._show, methods=["GET"]),
+            Route("/catalog/{kind}/{name:path}", self._save, methods=["POST"]),
+        ]
+
+    async def _overview(self, request: Request) -> Response:
+        seen = await self._objects.seen_by(principal_of(request))
+        return page(
+            request,
+            "catalog.html",
+            "Catalog",
+            sites=self._rows(seen, seen.of_kind("site")),
+            advertisers=self._rows(seen, seen.of_kind("advertiser")),
+            **_rights(principal_of(request)),
+        )
+
+    async def _show(self, request: Request) -> Response:
+        seen = await self._objects.seen_by(principal_of(request))
+        path = _path_of(request)
+        if path not in seen.entries:
+            return _not_there()
+        return self._form(request, seen, path)
+
+    async def _new(self, request: Request) -> Response:
+        seen = await self._objects.seen_by(principal_of(request))
+        kind, query = request.path_params["kind"], request.query_params
+        parent = _parent_path(kind, query.get("in", "")) if kind in PARENTS else None
+        copied = seen.entries.get(path_from(kind, query.get("copy", "")))
+        if kind not in PARENTS or (PARENTS[kind] and parent not in seen.entries):
+            return _not_there()
+        body = {key: value for key, value in copied.body.items() if key != "name"} if copied else {}
+        return self._new_form(request, seen, kind, parent, "", body)
+
+    async def _create(self, request: Request) -> Response:
+        principal = principal_of(request)
+        seen = await self._objects.seen_by(principal)
+        kind, form = request.path_params["kind"], await form_of(request)
+        parent = _parent_path(kind, one(form, "in")) if kind in PARENTS else None
+        if kind not in PARENTS or (PARENTS[kind] and parent not in seen.entries):
+            return _not_there()
+        name = one(form, "name").strip()
+        path = (kind, *(parent[1:] if parent and kind in _WITHIN else ()), name)
+        zone = zone_of(seen, parent or path)
+        try:
+            edit = Edit("add", path, patch_of(kind, form, {}, zone), parent)
+            await self._editor.edit(principal, [edit])
+        except (InvalidInput, Forbidden) as error:
+            again = {key: one(form, key) for key in form}
+            return self._new_form(request, seen, kind, parent, name, again, error.faults, form)
+        return go_to(address_of(path))
+
+    async def _save(self, request: Request) -> Response:
+        principal = principal_of(request)
+        seen, path = await self._objects.seen_by(principal), _path_of(request)
+        if path not in seen.entries:
+            return _not_there()
+        form = await form_of(request)
+        above = seen.entries[path].parent
+        try:
+            if one(form, "archive"):
+                await self._editor.edit(principal, [Edit("archive", path, version=number(form, "version"))])
+                return go_to(address_of(above) if above else ROOT)
+            patch = patch_of(path[0], form, seen.entries[path].body, zone_of(seen, path))
+            await self._editor.edit(principal, [Edit("change", path, patch, version=number(form, "version"))])
+        except Conflict:
+            return self._form(request, await self._objects.seen_by(principal), path, conflict=True)
+        except (InvalidInput, Forbidden) as error:
+            return self._form(request, seen, path, error.faults, form)
+        return go_to(f"{address_of(path)}?saved=1")
+
+    def _form(
+        self,
+        request: Request,
+        seen: Seen,
+        path: Path,
+        faults: list[Fault] | Any = (),
+        form: Form | None = None,
+        *,
+        conflict: bool = False,
+    ) -> Response:
+        entry, kind = seen.entries[path], path[0]
+        zone = zone_of(seen, path)
+        children = {child: self._rows(seen, _only(seen.inside(path), child)) for child in CHILDREN[kind]}
+        status = 409 if conflict else 400 if faults else 200
+        return page(
+            request,
+            "object.html",
+            path[-1],
+            status,
+            kind=kind,
+            word=WORDS[kind],
+            name=path[-1],
+            full_name="/".join(path[1:]),
+            version=seen.versions[path],
+            crumbs=[(address_of(above), above[-1], WORDS[above[0]]) for above in seen.above(path)],
+            fields=_filled(shown(kind, entry.body, zone), form),
+            dimensions=DIMENSIONS,
+            zone=zone.key,
+            faults=_at_fields(kind, path, seen, faults),
+            children=children,
+            words=WORDS,
+            saved="saved" in request.query_params,
+            conflict=conflict,
+            tag=self._tag(seen, path),
+            body=entry.body,
+            above="/".join(entry.parent[1:]) if entry.parent else "",
+            **_rights(principal_of(request)),
+        )
+
+    def _new_form(
+        self,
+        request: Request,
+        seen: Seen,
+        kind: str,
+        parent: Path | None,
+        name: str,
+        body: Mapping[str, Any],
+        faults: Any = (),
+        form: Form | None = None,
+    ) -> Response:
+        zone = zone_of(seen, parent or (kind, name))
+        path = (kind, *(parent[1:] if parent and kind in _WITHIN else ()), name)
+        crumbs = [*seen.above(parent), parent] if parent else []
+        return page(
+            request,
+            "new.html",
+            f"New {WORDS[kind]}",
+            400 if faults else 200,
+            kind=kind,
+            word=WORDS[kind],
+            name=name,
+            above="/".join(parent[1:]) if parent else "",
+            crumbs=[(address_of(above), above[-1], WORDS[above[0]]) for above in crumbs],
+            fields=_filled(shown(kind, {} if form else body, zone), form),
+            dimensions=DIMENSIONS,
+            zone=zone.key,
+            faults=_at_fields(kind, path, seen, faults, parent),
+        )
+
+    def _rows(self, seen: Seen, entries: Mapping[Path, Any]) -> list[dict[str, Any]]:
+        rows = []
+        for path, entry in entries.items():
+            inside = seen.inside(path)
+            row = {"href": address_of(path), "name": path[-1], "body": entry.body, "count": len(inside)}
+            if path[0] == "line_item":
+                row["state"] = state_at(entry.body, self._clock())
+            rows.append(row)
+        return rows
+
+    def _tag(self, seen: Seen, path: Path) -> str:
+        """What a page's developer pastes for a site or a slot."""
+        if path[0] == "site":
+            source = f"{self._settings.base_url}/tag.js"
+            return f'<script async src="{source}" data-site="{path[1]}"></script>'
+        return f'<div data-ad-slot="{path[2]}"></div>' if path[0] == "slot" else ""
+
+
+def address_of(path: Path) -> str:
+    """The page of an object."""
+    return f"{ROOT}{path[0]}/{quote('/'.join(path[1:]))}"
+
+
+def path_from(kind: str, name: str) -> Path:
+    """A kind and a full name, such as `daily/article-top` → a path."""
+    return (kind, *name.split("/")) if kind in _WITHIN else (kind, name)
+
+
+def _path_of(request: Request) -> Path:
+    return path_from(request.path_params["kind"], request.path_params["name"])
+
+
+def _parent_path(kind: str, name: str) -> Path | None:
+    above = PARENTS[kind]
+    return path_from(above, name) if above else None
+
+
+def zone_of(seen: Seen, path: Path) -> ZoneInfo:
+    """The time zone in which an object's dates are typed: of the first site that it is for."""
+    sites: list[str] = []
+    if path in seen.entries:
+        for one_of in (path, *reversed(seen.above(path))):
+            body = seen.entries[one_of].body
+            sites += body.get("target", {}).get("site", ()) or body.get("sites", ())
+    for name in (*sites, *(site[1] for site in seen.of_kind("site"))):
+        entry = seen.entries.get(("site", name))
+        if entry:
+            return ZoneInfo(entry.body["timezone"])
+    return ZoneInfo("UTC")
+
+
+def _only(entries: Mapping[Path, Any], kind: str) -> dict[Path, Any]:
+    return {path: entry for path, entry in entries.items() if path[0] == kind}
+
+
+def _rights(principal: Principal) -> dict[str, bool]:
+    return {
+        "may_change": principal.role in (Role.ADMIN, Role.AD_OPS),
+        "may_found": principal.everywhere,
+    }
+
+
+def _filled(fields: list[Any], form: Form | None) -> list[Any]:
+    """What somebody typed stays in the form that is shown again."""
+    if form is None:
+        return fields
+    again = []
+    for one_of in fields:
+        field, key = one_of.field, one_of.field.key
+        if field.kind == "check":
+            value: Any = one(form, key) == "on"
+        elif field.kind in ("amount_of", "count_of"):
+            value = (one(form, f"{key}-which"), one(form, key))
+        elif field.kind == "target":
+            value = {name: one(form, f"target-{name}") for name in one_of.value}
+        else:
+            value = one(form, key)
+        again.append(type(one_of)(field, value))
+    return again
+
+
+def _at_fields(
+    kind: str, path: Path, seen: Seen, faults: Any, parent: Path | None = None
+) -> Mapping[str, list[str]]:
+    """Faults at the keys of a form; those of no field at the empty key."""
+    above = [*seen.above(path), path] if path in seen.entries else []
+    if not above:
+        above = [*(seen.above(parent) if parent else []), *([parent] if parent else []), path]
+    prefix = ".".join(f"{step[0]}.{step[-1]}" for step in above)
+    keys = {field.key for field in FIELDS[kind]} | {"name"}
+    placed = []
+    for fault in faults:
+        key = fault.key.removeprefix(f"{prefix}.") if fault.key.startswith(f"{prefix}.") else fault.key
+        head = key.partition(".")[0].partition("[")[0]
+        rest = key[len(head) :].lstrip(".")
+        if head in keys:
+            placed.append(
+                Fault("", head, f"{rest}: {fault.problem}" if rest and head == "target" else fault.problem)
+            )
+        else:
+            placed.append(Fault("", "", f"{fault.key}: {fault.problem}" if fault.key else fault.problem))
+    return by_key(placed)
+
+
+def _not_there() -> Response:
+    return message("There is no such page", "It is not there, or not yours to see.", 404)
