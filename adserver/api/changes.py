@@ -88,8 +88,8 @@ async def history(
     if collection and collection not in KINDS:
         raise HTTPException(422, f"collection: {collection!r} is not one of {', '.join(KINDS)}")
     path = path_of(KINDS[collection], name) if collection else None
-    steps = await given.editor.history(asking, path=path, before=before, most=limit)
-    return [step_of(step) for step in steps]
+    past = await given.editor.history(asking, path=path, before=before, most=limit)
+    return [step_of(step) for step in past.steps]
 
 
 @router.post("/history/{version}/undo", tags=["history"], summary="Take one version back")

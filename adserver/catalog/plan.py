@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -179,20 +179,21 @@ def render(change: Change) -> str:
         return (
             f"{head}\n    moves from place {change.before['position'] + 1} to {change.after['position'] + 1}"
         )
-    before, after = dict(_leaves(change.before or {})), dict(_leaves(change.after or {}))
     lines = [head]
-    for key in _union(before, after):
-        if before.get(key) == after.get(key) or key == "name":
-            continue
+    for key, before, after in differences(change):
         if change.action == "add":
-            lines.append(f"    {key}: {after[key]}")
+            lines.append(f"    {key}: {after}")
         else:
-            lines.append(f"    {key}: {before.get(key, '(not set)')} → {after.get(key, '(not set)')}")
+            lines.append(f"    {key}: {before or '(not set)'} → {after or '(not set)'}")
     return "\n".join(lines)
 
 
-def _union(before: Iterable[str], after: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([*before, *after]))
+def differences(change: Change) -> Iterator[tuple[str, str, str]]:
+    """The keys that differ, such as `price.cpm`, with their values before and after as JSON; "": not set."""
+    before, after = dict(_leaves(change.before or {})), dict(_leaves(change.after or {}))
+    for key in dict.fromkeys([*before, *after]):
+        if before.get(key) != after.get(key) and key != "name":
+            yield key, before.get(key, ""), after.get(key, "")
 
 
 def _leaves(body: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

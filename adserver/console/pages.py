@@ -43,6 +43,7 @@ _PLACES: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("/console/", "Home", frozenset(Role)),
     ("/console/catalog/", "Catalog", frozenset(Role)),
     ("/reports/", "Reports", frozenset((Role.ADMIN, Role.AD_OPS, Role.PUBLISHER))),
+    ("/console/history", "History", frozenset((Role.ADMIN, Role.AD_OPS))),
 )
 
 

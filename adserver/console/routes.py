@@ -11,6 +11,7 @@ from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import Scope
 from adserver.clock import Clock
 from adserver.console.account import Account
+from adserver.console.history import History
 from adserver.console.objects import CatalogPages
 from adserver.console.pages import ASSETS, page
 from adserver.console.sign_in import SignIn, refuse
@@ -35,6 +36,7 @@ def routes(
         Route("/", _home),
         *Account(accounts).routes(),
         *CatalogPages(editor, objects, clock, settings).routes(),
+        *History(editor, clock).routes(),
     ]
     behind = Mount("/", routes=inner, middleware=[door])
     return [Mount("/console", routes=[ASSETS.route(), *SignIn(accounts, settings).routes(), behind])]

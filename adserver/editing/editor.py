@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from adserver.accounts.model import Principal
@@ -17,12 +18,14 @@ from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, Entry, Path, assemble, diff_entries, flatten
 from adserver.clock import Clock
 from adserver.editing.edits import Edit, edited, undone
-from adserver.engines.catalog_history import CatalogHistory, Revision, Step
+from adserver.engines.catalog_history import CatalogHistory, Step
 from adserver.engines.catalog_store import CatalogStore, State
 from adserver.engines.sql import create_engine
 from adserver.errors import AdserverError, Fault, InvalidInput
 
 Result = TypeVar("Result")
+#: Versions looked at for one page of a history: of many, only a few may be theirs.
+_MOST_LOOKED_AT = 500
 
 
 class Forbidden(AdserverError):
@@ -39,6 +42,14 @@ class Edited:
 
     changes: tuple[Change, ...]
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A page of the history, the newest first, and the version before which it goes on; None: nowhere."""
+
+    steps: Sequence[Step]
+    older: int | None
 
 
 class Editor:
@@ -83,15 +94,30 @@ class Editor:
         )
 
     async def history(
-        self, principal: Principal, *, path: Path | None = None, before: int | None = None, most: int = 50
-    ) -> list[Step]:
-        """The last versions that changed something of theirs, the newest first, and what."""
+        self,
+        principal: Principal,
+        *,
+        path: Path | None = None,
+        before: int | None = None,
+        until: datetime | None = None,
+        most: int = 50,
+    ) -> Past:
+        """The last versions, before one or until a moment, that changed something of theirs, and what."""
 
-        async def read(history: CatalogHistory) -> list[Step]:
-            revisions: list[Revision] = await history.revisions(path=path, before=before, most=most)
-            steps = [await history.step(revision.version) for revision in revisions]
-            own = [_own(principal, step) for step in steps if step]
-            return [step for step in own if step.before or step.after]
+        async def read(history: CatalogHistory) -> Past:
+            own: list[Step] = []
+            oldest = before
+            for _ in range(max(1, _MOST_LOOKED_AT // most)):
+                revisions = await history.revisions(path=path, before=oldest, until=until, most=most)
+                for revision in revisions:
+                    oldest = revision.version
+                    step = _own(principal, await history.step(oldest))
+                    own += [step] if step else []
+                    if len(own) == most:
+                        return Past(own, oldest if oldest > 1 else None)
+                if len(revisions) < most:
+                    return Past(own, None)
+            return Past(own, oldest)
 
         return await self._in_thread(lambda: self._with_history(read))
 
@@ -99,9 +125,7 @@ class Editor:
         """What one version changed of theirs; None: nothing."""
 
         async def read(history: CatalogHistory) -> Step | None:
-            step = await history.step(version)
-            own = _own(principal, step) if step else None
-            return own if own and (own.before or own.after) else None
+            return _own(principal, await history.step(version))
 
         return await self._in_thread(lambda: self._with_history(read))
 
@@ -154,13 +178,15 @@ class Editor:
         return await asyncio.to_thread(lambda: asyncio.run(run()))
 
 
-def _own(principal: Principal, step: Step) -> Step:
-    """A step without what was never theirs to change."""
-    if principal.everywhere:
+def _own(principal: Principal, step: Step | None) -> Step | None:
+    """A step without what was never theirs to change; None: nothing is left."""
+    if step is None or principal.everywhere:
         return step
     foreign = forbidden(principal, step.changes, {**step.above, **step.before}, {**step.above, **step.after})
     keys = {fault.key for fault in foreign}
     own = {change.path for change in step.changes if "/".join(change.path[1:]) not in keys}
+    if not own:
+        return None
     return Step(
         step.revision,
         {path: entry for path, entry in step.before.items() if path in own},

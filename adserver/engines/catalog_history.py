@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adserver.catalog.plan import Change, Entry, Path, diff_entries
-from adserver.clock import from_ms
+from adserver.clock import from_ms, to_ms
 from adserver.engines.catalog_store import IDENTITY, OBJECT, VERSION
 from adserver.engines.sql import reading
 
@@ -53,12 +53,19 @@ class CatalogHistory:
         self._engine = engine
 
     async def revisions(
-        self, *, path: Path | None = None, before: int | None = None, most: int
+        self,
+        *,
+        path: Path | None = None,
+        before: int | None = None,
+        until: datetime | None = None,
+        most: int,
     ) -> list[Revision]:
-        """Versions, the newest first: of one object, or older than one, or of all."""
+        """Versions, the newest first: of one object, older than one, made until a moment, or all."""
         query = sa.select(VERSION).order_by(VERSION.c.version.desc()).limit(most)
         if before is not None:
             query = query.where(VERSION.c.version < before)
+        if until is not None:
+            query = query.where(VERSION.c.at_ms <= to_ms(until))
         if path is not None:
             own = sa.select(IDENTITY.c.id).where(IDENTITY.c.path == "/".join(path)).scalar_subquery()
             touched = (

@@ -149,7 +149,7 @@ def test_what_is_not_theirs_is_neither_changed_nor_shown(editor: Editor) -> None
             edit(editor, Edit("archive", path), by=principal)
     with pytest.raises(InvalidInput, match="there is no version 3"):
         asyncio.run(editor.undo(READER, 3))
-    seen = asyncio.run(editor.history(DAILY))
+    seen = asyncio.run(editor.history(DAILY)).steps
     assert [(step.revision.version, step.revision.author) for step in seen] == [
         (3, "sita@news.example"),
         (1, "admin@news.example"),
@@ -170,7 +170,7 @@ def test_a_catalog_file_of_ad_ops_replaces_their_own_part_only(editor: Editor) -
 def test_history_tells_of_one_object_and_of_a_moment(editor: Editor) -> None:
     edit(editor, Edit("change", ITEM, {"paused": True}))
     edit(editor, Edit("change", ("site", "daily"), {"exclude_topics": []}))
-    steps = asyncio.run(editor.history(ADMIN, path=ITEM))
+    steps = asyncio.run(editor.history(ADMIN, path=ITEM)).steps
     assert [step.revision.version for step in steps] == [2, 1]
     (change,) = steps[0].changes
     assert change.before is not None and change.after is not None
