@@ -67,9 +67,11 @@ class Dimension(IntEnum):
     FREQUENCY = 7
     """Which impression of its line item this is to its browser."""
     CAMPAIGN_FREQUENCY = 8
+    PRICE_MODEL = 9
+    """What its advertiser pays for (`measurement.token.MODELS`)."""
 
 
-#: Where each is found; the size stands beside the facts.
+#: Where each is found; size and price model stand beside the facts.
 FIELDS = {
     Dimension.COUNTRY: COUNTRY,
     Dimension.DEVICE: DEVICE,

@@ -41,6 +41,8 @@ class KeptEvent(NamedTuple):
     repeat_count: int
     size: int = 0
     facts: int = 0
+    model: int = 0
+    found: int = 0
 
 
 def file_of(folder: Path, day: int) -> Path:

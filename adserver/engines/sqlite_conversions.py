@@ -55,7 +55,7 @@ UPDATE conversion SET counted = 0 WHERE advertiser = :advertiser AND order_id = 
 """
 _COUNTED = "SELECT 1 FROM conversion WHERE advertiser = :advertiser AND order_id = :order_id AND counted = 1"
 _MARK = """
-UPDATE incoming SET at_ms = :at_ms, validity = :validity, revenue_micros = iif(:validity, 0, revenue_micros)
+UPDATE incoming SET at_ms = :at_ms, validity = :validity
 WHERE fill = :fill AND kind = 5
 """
 _KEEP = """

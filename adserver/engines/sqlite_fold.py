@@ -16,8 +16,8 @@ from adserver.clock import BUCKETS_PER_DAY
 from adserver.engines import sqlite_breakdown as breakdown
 
 #: One row of the log: fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity, size,
-#: facts.
-Row = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
+#: facts, model.
+Row = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
 #: The counter that says from which UTC day on the log holds all events, in days since 1970.
 KEPT_FROM_DAY = "kept_from_day"
 _ROLLUP = """

@@ -87,7 +87,7 @@ WHERE reached + more > goal
 """
 #: A fill whose impression is beyond a limit has no other events that count: rates stay within 100 %.
 _FOLLOW = """
-UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE validity = 0 AND kind <> 1 AND EXISTS (
+UPDATE incoming SET validity = 4 WHERE validity = 0 AND kind <> 1 AND EXISTS (
   SELECT 1 FROM {table} AS shown
   WHERE shown.fill = incoming.fill AND shown.kind = 1 AND shown.validity = 4)
 """
@@ -95,14 +95,14 @@ _FOLLOW_LOG, _FOLLOW_BATCH = _FOLLOW.format(table="event"), _FOLLOW.format(table
 #: What is refused, in order of the fills, impressions first. `:last_kind` is 1 while only impressions are
 #: judged: events of other kinds come after all of them, and so never change what is left for one.
 _MARK_GOAL = """
-UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE (fill, kind) IN (SELECT fill, kind FROM (
+UPDATE incoming SET validity = 4 WHERE (fill, kind) IN (SELECT fill, kind FROM (
   SELECT i.fill, i.kind, x.goal,
     x.reached + row_number() OVER (PARTITION BY i.item ORDER BY i.fill) AS reached
   FROM incoming i JOIN pressed x ON x.item = i.item AND x.kind = i.kind WHERE i.validity = 0)
 WHERE reached > goal AND kind <= :last_kind)
 """
 _MARK_DAILY = """
-UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE (fill, kind) IN (SELECT fill, kind FROM (
+UPDATE incoming SET validity = 4 WHERE (fill, kind) IN (SELECT fill, kind FROM (
   SELECT i.fill, i.kind, x.daily_budget_micros AS budget_micros, coalesce(p.revenue_micros, 0) +
     sum(i.revenue_micros) OVER (PARTITION BY i.item, i.day ORDER BY i.kind > 1, i.fill, i.kind) AS spent
   FROM incoming i JOIN pressed x ON x.item = i.item AND x.daily_budget_micros IS NOT NULL
@@ -111,7 +111,7 @@ UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE (fill, kind) IN (SELE
 WHERE spent > budget_micros AND kind <= :last_kind)
 """
 _MARK_BUDGET = """
-UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE (fill, kind) IN (SELECT fill, kind FROM (
+UPDATE incoming SET validity = 4 WHERE (fill, kind) IN (SELECT fill, kind FROM (
   SELECT i.fill, i.kind, x.budget_micros, x.spent +
     sum(i.revenue_micros) OVER (PARTITION BY i.item ORDER BY i.kind > 1, i.fill, i.kind) AS spent
   FROM incoming i JOIN pressed x ON x.item = i.item AND x.budget_micros IS NOT NULL
@@ -120,7 +120,7 @@ WHERE spent > budget_micros AND kind <= :last_kind)
 """
 #: A flat day is earned whole or not at all.
 _MARK_WHOLE_DAYS = """
-UPDATE incoming SET validity = 4, revenue_micros = 0 WHERE kind = 6 AND validity = 0 AND (item, day) IN (
+UPDATE incoming SET validity = 4 WHERE kind = 6 AND validity = 0 AND (item, day) IN (
   SELECT item, day FROM incoming WHERE kind = 6 AND validity = 4)
 """
 _LAST_KIND = 6

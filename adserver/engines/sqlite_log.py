@@ -31,14 +31,20 @@ from adserver.errors import StorageFailed
 Requests = Mapping[tuple[int, int, str], int]
 
 
-_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)"
 _INCOMING = """
 CREATE TEMP TABLE incoming (
   fill INTEGER NOT NULL, kind INTEGER NOT NULL, at_ms INTEGER NOT NULL, bucket INTEGER NOT NULL,
   day INTEGER NOT NULL, slot INTEGER NOT NULL, item INTEGER NOT NULL, creative INTEGER NOT NULL,
   revenue_micros INTEGER NOT NULL, validity INTEGER NOT NULL, size INTEGER NOT NULL, facts INTEGER NOT NULL,
-  repeat_count INTEGER NOT NULL, PRIMARY KEY (fill, kind)) WITHOUT ROWID
+  model INTEGER NOT NULL, repeat_count INTEGER NOT NULL, found INTEGER NOT NULL,
+  PRIMARY KEY (fill, kind)) WITHOUT ROWID
 """
+_VALIDITY = 9
+#: What was known of an event when it came stays, whatever it is judged to be: by this it can be judged again.
+_NOTE_FOUND = "UPDATE incoming SET found = validity WHERE validity <> 0"
+#: `found` of another ad server's events: it judged them, and what came of their fills is not known.
+_NOTE_IMPORTED = "UPDATE incoming SET found = -1"
 #: Rows that one statement takes. Many at once spend a quarter of what JSON costs, and a statement of each
 #: size is compiled once; 512 rows stay within SQLite's 32,766 variables.
 _TAKEN_AT_ONCE = (512, 64, 8, 1)
@@ -86,8 +92,8 @@ _MARKED = """
 SELECT validity, count(*), sum(repeat_count) FROM incoming WHERE validity <> 0 OR repeat_count <> 0 GROUP BY 1
 """
 _COLUMNS = (
-    "fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity, size, facts, "
-    "repeat_count"
+    "fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity, size, facts, model, "
+    "repeat_count, found"
 )
 _KEEP = f"INSERT INTO event ({_COLUMNS}) SELECT {_COLUMNS} FROM incoming"  # noqa: S608  (our own names)
 _SAVE = """
@@ -190,6 +196,8 @@ class SqliteLog:
         requests: Requests,
         min_click_delay_ms: int | None = None,
         conversions: Sequence[Conversion] = (),
+        *,
+        imported: bool = False,
     ) -> Committed:
         """`commit`'s work inside a transaction of the caller's.
 
@@ -201,6 +209,8 @@ class SqliteLog:
         if not (rows or conversions):
             return Committed(0, (), {})
         self._take([*rows, *(one.row for one in conversions)] if conversions else rows)
+        if imported or any(row[_VALIDITY] for row in rows):
+            self._db.execute(_NOTE_IMPORTED if imported else _NOTE_FOUND)
         marked = self._find_repeats()
         if min_click_delay_ms is not None:
             mark_clicks(self._db, min_click_delay_ms)
@@ -265,7 +275,7 @@ class SqliteLog:
                 return None
             total = 0
             for rows in batches:
-                fresh = self.add(rows, {}).count
+                fresh = self.add(rows, {}, imported=True).count
                 assert fresh == len(rows), "an import gives its events new ids; some were in the log before"
                 total += fresh
             fold_all(self._db)

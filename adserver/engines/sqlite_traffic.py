@@ -45,19 +45,21 @@ _REPLACE = (
 _SHOWN = "SELECT shown.validity FROM {table} AS shown WHERE shown.fill = incoming.fill AND shown.kind = 1"
 _FOLLOWS = tuple(
     f"""
-    UPDATE incoming SET validity = ({shown}), revenue_micros = 0
+    UPDATE incoming SET validity = ({shown})
     WHERE validity = 0 AND kind <> 1 AND EXISTS ({shown} AND shown.validity >= 16)
     """  # noqa: S608  (two fixed tables)
     for shown in (_SHOWN.format(table="event"), _SHOWN.format(table="incoming"))
 )
+_BEFORE = "{shown} AND shown.at_ms <= incoming.at_ms"
 _MARK_UNSHOWN = f"""
-UPDATE incoming SET validity = 22, revenue_micros = 0 WHERE validity = 0 AND kind = 4
-  AND NOT EXISTS ({_SHOWN.format(table="event")}) AND NOT EXISTS ({_SHOWN.format(table="incoming")})
+UPDATE incoming SET validity = 22 WHERE validity = 0 AND kind = 4
+  AND NOT EXISTS ({_BEFORE.format(shown=_SHOWN.format(table="event"))})
+  AND NOT EXISTS ({_BEFORE.format(shown=_SHOWN.format(table="incoming"))})
 """  # noqa: S608  (two fixed tables)
 #: A click is compared with when its impression arrived, by the clock of whoever received it.
 _SOON = "{shown} AND incoming.at_ms < shown.at_ms + :min_click_delay_ms"
 _MARK_SOON = f"""
-UPDATE incoming SET validity = 23, revenue_micros = 0 WHERE validity = 0 AND kind = 4 AND (
+UPDATE incoming SET validity = 23 WHERE validity = 0 AND kind = 4 AND (
   EXISTS ({_SOON.format(shown=_SHOWN.format(table="event"))})
   OR EXISTS ({_SOON.format(shown=_SHOWN.format(table="incoming"))}))
 """  # noqa: S608  (two fixed tables)

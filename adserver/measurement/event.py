@@ -13,7 +13,7 @@ from typing import NamedTuple
 from adserver.catalog.model import PriceModel
 from adserver.clock import bucket_of_ms
 from adserver.measurement.period import DayOf, utc_day
-from adserver.measurement.token import FillToken
+from adserver.measurement.token import MODEL_CODES, FillToken
 
 
 class Kind(IntEnum):
@@ -62,8 +62,9 @@ class Event(NamedTuple):
     """One row of the log.
 
     `at_ms`: when it arrived; `bucket`: the quarter hour of its fill; `day`: the local date of that bucket in
-    the time zone of the line item, in days since 1970-01-01. `size` and `facts` are what it is cut by in
-    reports (`decision.facts`).
+    the time zone of the line item, in days since 1970-01-01. `revenue_micros`: what it earns if it counts;
+    it stays with what is marked, which may come to count when it is judged again. `size` and `facts` are what
+    it is cut by in reports (`decision.facts`), and `model`, the code of its fill's price model.
     """
 
     fill: int
@@ -78,6 +79,7 @@ class Event(NamedTuple):
     validity: int
     size: int = 0
     facts: int = 0
+    model: int = 0
 
 
 #: Which kind of event a price model pays for. A flat day is not paid by events.
@@ -125,7 +127,7 @@ def event_of(
     filled_ms = token.at_ms
     bucket = bucket_of_ms(filled_ms)
     validity = found or windows.validity(kind, at_ms - filled_ms)
-    earns = not validity and token.model is not None and BILLABLE.get(token.model) is kind
+    earns = token.model is not None and BILLABLE.get(token.model) is kind
     # By position and as plain numbers: names cost as much as all of the above, and SQLite's driver takes
     # three times as long for numbers of an enum.
     return Event(
@@ -141,4 +143,5 @@ def event_of(
         +validity,
         token.size,
         token.facts,
+        MODEL_CODES[token.model],
     )

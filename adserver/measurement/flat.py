@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from adserver.catalog.model import PriceModel
 from adserver.clock import BUCKETS_PER_DAY, bucket_of_ms, bucket_start, local_day, to_ms, to_us
 from adserver.decision.facts import day_shift
 from adserver.decision.index import Index, IndexedSite, IndexedSlot
 from adserver.measurement.event import Event, Kind, Validity
-from adserver.measurement.token import FillIds, filled_ms
+from adserver.measurement.token import MODEL_CODES, FillIds, filled_ms
 
 
 class Place(NamedTuple):
@@ -90,6 +91,7 @@ class FlatDays:
             revenue_micros=revenue_micros,
             validity=+Validity.VALID,
             facts=day_shift(there, bucket // BUCKETS_PER_DAY),
+            model=MODEL_CODES[PriceModel.FLAT],
         )
 
 

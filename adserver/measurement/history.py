@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import NamedTuple, TextIO, cast
 
 from adserver.catalog.model import Catalog, Price
-from adserver.clock import bucket_of_ms, to_ms
+from adserver.clock import BUCKETS_PER_DAY, bucket_of_ms, to_ms
+from adserver.decision.facts import day_shift
 from adserver.errors import Fault, InvalidInput
 from adserver.measurement.event import BILLABLE, Event, Kind, Validity
 from adserver.measurement.period import DayOf, utc_day
-from adserver.measurement.token import FillIds
+from adserver.measurement.token import MODEL_CODES, FillIds
 
 COLUMNS = ("at", "slot", "creative", "type")
 _KINDS = {kind.name.lower(): kind for kind in Kind if kind is not Kind.FLAT_DAY}
@@ -143,6 +144,7 @@ def batches(
     for line in history.lines:
         price, item = price_of.get(line.creative), items[line.creative]
         bucket = bucket_of_ms(line.at_ms)
+        day = day_of(item, bucket)
         earns = price is not None and BILLABLE.get(price.model) is line.kind
         batch.append(
             Event(
@@ -150,12 +152,14 @@ def batches(
                 kind=line.kind,
                 at_ms=line.at_ms,
                 bucket=bucket,
-                day=day_of(item, bucket),
+                day=day,
                 slot=slots[line.slot],
                 item=item,
                 creative=creatives[line.creative],
                 revenue_micros=price.per_event_micros if price and earns else 0,
                 validity=Validity.VALID,
+                facts=day_shift(day, bucket // BUCKETS_PER_DAY),
+                model=MODEL_CODES[price.model if price else None],
             )
         )
         if len(batch) == _BATCH:

@@ -26,8 +26,9 @@ TOKEN_CHARS = (_PACKED.size + _MAC_BYTES) * 4 // 3
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 #: The standard alphabet's own two characters become ones that strict decoding refuses.
 _FROM_URL = bytes.maketrans(b"-_+/", b"+/!!")
-_MODELS: tuple[PriceModel | None, ...] = (None, *PriceModel)
-_MODEL_CODES = {model: code for code, model in enumerate(_MODELS)}
+#: Price models by their codes, which are stored; never reorder them. 0: without a price.
+MODELS: tuple[PriceModel | None, ...] = (None, *PriceModel)
+MODEL_CODES = {model: code for code, model in enumerate(MODELS)}
 
 #: A fill id is milliseconds since 1970 (41 bits), the number of the node (10) and a count within the ms (12).
 _NODE_BITS, _COUNT_BITS = 10, 12
@@ -70,7 +71,7 @@ def stem_of(token: FillToken) -> Stem:
     """All of a token but its fill id and facts, packed once for many fills."""
     return _PACKED_STEM.pack(
         _FORMAT,
-        _MODEL_CODES[token.model],
+        MODEL_CODES[token.model],
         token.slot_id,
         token.item_id,
         token.creative_id,
@@ -127,7 +128,7 @@ class TokenKey:
         if not hmac.compare_digest(signed[_PACKED.size :], self._mac(packed)) or packed[0] != _FORMAT:
             return None
         _, model, slot, item, creative, price_micros, version, size, fill, facts = _PACKED.unpack(packed)
-        return FillToken(fill, slot, item, creative, _MODELS[model], price_micros, version, size, facts)
+        return FillToken(fill, slot, item, creative, MODELS[model], price_micros, version, size, facts)
 
     def _mac(self, packed: bytes) -> bytes:
         keyed = self._keyed.copy()

@@ -43,6 +43,12 @@ def test_a_history_is_imported_once(tmp_path: Path) -> None:
     assert (again.returncode, again.stdout) == (0, f"{file}: was imported before; nothing was changed\n")
     totals = "SELECT sum(impression_count), sum(click_count), sum(revenue_micros) FROM rollup"
     assert rows(db, totals) == [(3, 1, 3 * 4500 + 250_000)]
+    days = "day, item, {} impression_count, click_count, revenue_micros"
+    by_day = rows(db, f"SELECT {days.format('')} FROM progress ORDER BY 1, 2")  # noqa: S608
+    by_model = f"SELECT {days.format('value,')} FROM breakdown WHERE dimension = 9 ORDER BY 1, 2"  # noqa: S608
+    ids = dict(rows(db, "SELECT path, id FROM catalog_identity WHERE kind = 'line_item'"))
+    models = {ids["line_item/paid"]: 1, ids["line_item/per-click"]: 3}
+    assert rows(db, by_model) == [(day, item, models[item], *sums) for day, item, *sums in by_day]
     rebuilt = adserver("rebuild", "--db", str(db))
     assert (rebuilt.returncode, rebuilt.stdout) == (0, "equal: the rollups are the fold of 4 events\n")
 

@@ -45,7 +45,7 @@ class PlainLoop:
         for row in sorted(new.values(), key=lambda row: (row.kind > 1, row.fill, row.kind)):
             kept = row
             if row.validity == VALID and (self._follows(row) or self._is_too_much(row, closed)):
-                kept = row._replace(validity=OVER_GOAL, revenue_micros=0)
+                kept = row._replace(validity=OVER_GOAL)
             self.log[kept.fill, kept.kind] = kept
             if kept.validity == VALID:
                 self.sums[kept.item, kept.kind] += 1
@@ -164,7 +164,7 @@ def test_what_follows_an_impression_too_many_counts_neither(tmp_path: Path) -> N
     log.limit([])
     log.commit([event(1, CLICK, revenue_micros=9), event(2, CLICK, revenue_micros=9)], {})
     query = "SELECT fill, kind, revenue_micros, validity FROM event WHERE kind > 1"
-    assert rows(tmp_path / "log.db", query) == [(1, 3, 0, 0), (1, 4, 9, 0), (2, 3, 0, 4), (2, 4, 0, 4)]
+    assert rows(tmp_path / "log.db", query) == [(1, 3, 0, 0), (1, 4, 9, 0), (2, 3, 0, 4), (2, 4, 9, 4)]
     assert rows(tmp_path / "log.db", "SELECT * FROM delivered") == [(7, 1, 1, 1, 0, 9)]
     log.close()
 

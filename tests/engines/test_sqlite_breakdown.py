@@ -95,7 +95,9 @@ def batches(fills: Sequence[Filled], told: Sequence[Told]) -> Iterator[list[Even
         bucket, revenue = filled_ms // 900_000, 0 if validity else 1000 * kind + number
         fill = filled_ms << 22
         batch.append(
-            Event(fill, kind, at_ms, bucket, 0, slot, item, item + 10, revenue, validity, size, known)
+            Event(
+                fill, kind, at_ms, bucket, 0, slot, item, item + 10, revenue, validity, size, known, slot % 6
+            )
         )
         if last:
             yield batch
@@ -116,8 +118,8 @@ def plainly(db: Path, dimension: Dimension) -> Cells:
     cells: Cells = defaultdict(lambda: [0] * 9)
     for event, repeats in log_rows(db):
         day = event.bucket // 96 + {0: 0, 1: 1, 2: -1}[facts.of(facts.DAY_SHIFT, event.facts)]
-        sized = dimension is Dimension.SIZE
-        value = event.size if sized else facts.of(facts.FIELDS[dimension], event.facts)
+        beside = {Dimension.SIZE: event.size, Dimension.PRICE_MODEL: event.model}
+        value = beside[dimension] if dimension in beside else facts.of(facts.FIELDS[dimension], event.facts)
         cell = cells[day, event.slot, event.item, value]
         if not event.validity:
             cell[event.kind - 1] += 1

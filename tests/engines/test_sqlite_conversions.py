@@ -43,10 +43,10 @@ def clicked(*fills: int, at_ms: int = 1000) -> list[Event]:
 
 
 def found(folder: Path) -> list[Any]:
-    """Fill, validity, repeats and revenue of each conversion in the log."""
+    """Fill, validity, repeats of each conversion in the log, and what it earned."""
     return rows(
         folder / "log.db",
-        "SELECT fill, validity, repeat_count, revenue_micros FROM event WHERE kind = 5 ORDER BY fill",
+        "SELECT fill, validity, repeat_count, (validity = 0) * revenue_micros FROM event WHERE kind = 5",
     )
 
 

@@ -30,7 +30,7 @@ ROWS = st.builds(
         slot=slot,
         item=slot % 2,
         creative=slot + 10,
-        revenue_micros=0 if validity else revenue,
+        revenue_micros=revenue,
         validity=validity,
     ),
     fill=st.integers(1, 12),

@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adserver.engines.sqlite_limits import Limit
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.measurement.event import Event
 from tests.engines.logs import event, new_log
@@ -16,9 +17,7 @@ from tests.newsroom import rows
 
 DELAY_MS = 200
 EVENTS = st.builds(
-    lambda fill, kind, at_ms, validity: event(
-        fill, kind, at_ms=at_ms, revenue_micros=0 if validity else 7, validity=validity
-    ),
+    lambda fill, kind, at_ms, validity: event(fill, kind, at_ms=at_ms, revenue_micros=7, validity=validity),
     fill=st.integers(1, 4),
     kind=st.sampled_from([1, 1, 2, 3, 4]),
     at_ms=st.integers(0, 500),
@@ -43,7 +42,8 @@ def test_whatever_comes_sums_are_the_fold_and_rates_stay_within_one(batches: lis
             assert log.rebuild().equal
         path, given_count = folder / "log.db", sum(map(len, batches))
         assert rows(path, "SELECT coalesce(sum(1 + repeat_count), 0) FROM event") == [(given_count,)]
-        assert rows(path, "SELECT count(*) FROM event WHERE validity AND revenue_micros") == [(0,)]
+        earned = rows(path, "SELECT coalesce(sum(revenue_micros), 0) FROM rollup")
+        assert earned == rows(path, "SELECT 7 * count(*) FROM event WHERE validity = 0")
         assert rows(path, "SELECT count(*) FROM marked_rollup WHERE event_count <= 0") == [(0,)]
         soon = f"""
             SELECT count(*) FROM event c LEFT JOIN event s ON s.fill = c.fill AND s.kind = 1
@@ -84,3 +84,36 @@ def test_a_history_has_clicks_without_impressions(tmp_path: Path) -> None:
     with closing(judging_log(tmp_path)) as log:
         log.import_history("digest", "file", 0, [[event(1, 4), event(2, 4)]])
     assert rows(tmp_path / "log.db", "SELECT validity FROM event") == [(0,), (0,)]
+
+
+def test_what_an_event_was_found_to_be_and_would_earn_outlives_what_it_is_judged_to_be(
+    tmp_path: Path,
+) -> None:
+    with closing(judging_log(tmp_path)) as log:
+        log.limit([Limit(7, 1, 1)])
+        log.commit([event(1, 1, revenue_micros=7), event(2, 1, revenue_micros=7)], {})
+        log.commit([event(3, 1, revenue_micros=7, validity=16), event(3, 3)], {})
+        log.commit([event(4, 4, revenue_micros=9), event(5, 1, revenue_micros=7, validity=2)], {})
+        log.import_history("digest", "history.csv", 0, [[event(6, 4, revenue_micros=9)]])
+        log.commit([event(3, 1, revenue_micros=7)], {})
+    assert rows(tmp_path / "log.db", "SELECT fill, kind, validity, found, revenue_micros FROM event") == [
+        (1, 1, 0, 0, 7),
+        (2, 1, 4, 0, 7),
+        (3, 1, 4, 0, 7),
+        (3, 3, 16, 0, 0),
+        (4, 4, 22, 0, 9),
+        (5, 1, 2, 2, 7),
+        (6, 4, 0, -1, 9),
+    ]
+    assert rows(tmp_path / "log.db", "SELECT sum(revenue_micros) FROM delivered") == [(7 + 9,)]
+
+
+def test_a_click_before_its_impression_is_so_in_one_batch_as_in_two(tmp_path: Path) -> None:
+    for number, apart in enumerate((False, True)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        click, shown = event(1, 4, at_ms=999), event(1, 1, at_ms=1000)
+        with closing(judging_log(folder)) as log:
+            for batch in [[click], [shown]] if apart else [[click, shown]]:
+                log.commit(batch, {})
+        assert rows(folder / "log.db", "SELECT kind, validity FROM event") == [(1, 0), (4, 22)]

@@ -148,7 +148,8 @@ def test_limits_are_met_exactly_by_a_server_that_is_killed(tmp_path: Path, run: 
     assert days and all(0 < micros <= DAILY for (micros,) in days)
     assert len(days) > 1 or days == [(DAILY,)]
     # What was kept from before the kills came when all was counted: it is in the log, and not billed.
-    assert rows(db, "SELECT count(*) FROM event WHERE validity = 4 AND revenue_micros = 0")[0][0] > 0
-    assert rows(db, "SELECT count(*) FROM event WHERE validity = 4 AND revenue_micros > 0") == [(0,)]
+    assert rows(db, "SELECT count(*) FROM event WHERE validity = 4")[0][0] > 0
+    billed = rows(db, "SELECT sum(revenue_micros) FROM event WHERE validity = 0")
+    assert billed == rows(db, "SELECT sum(revenue_micros) FROM delivered")
     rebuilt = adserver("rebuild", "--db", str(db))
     assert (rebuilt.returncode, rebuilt.stdout.split(":")[0]) == (0, "equal"), rebuilt.stderr

@@ -51,14 +51,14 @@ def test_without_a_price_per_event_nothing_is_earned(model: PriceModel | None) -
         (Kind.IMPRESSION, -101, Validity.FUTURE),
     ],
 )
-def test_an_event_outside_its_window_is_marked_and_earns_nothing(
+def test_an_event_outside_its_window_is_marked_and_keeps_what_it_would_earn(
     kind: Kind, age_ms: int, validity: Validity
 ) -> None:
     model = PriceModel.CPC if kind is Kind.CLICK else PriceModel.CPM
     event = event_of(_token(model), kind, AT_MS + age_ms, WINDOWS)
     assert event.validity == validity
     assert {type(number) for number in event} == {int}, "SQLite's driver is slow with numbers of an enum"
-    assert event.revenue_micros == (4500 if validity is Validity.VALID else 0)
+    assert event.revenue_micros == 4500
 
 
 def test_an_event_counts_in_the_bucket_of_its_fill() -> None:

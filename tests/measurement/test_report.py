@@ -294,7 +294,7 @@ def test_the_newest_event_is_exact_or_else_its_bucket(database: Path) -> None:
             (2, 1, to_ms(NOW) - 9, 5, slot),
             (3, 1, to_ms(NOW), 5, other),
         ]
-        connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, 0, ?, 0, 1, 0, 0, 0, 0, 0)", rows)
+        connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, 0, ?, 0, 1, 0, 0, 0, 0, 0, 0, 0)", rows)
     assert read(database, site="daily").last_event_at == NOW - timedelta(milliseconds=9)
     fill(database, [])
     assert read(database, site="daily").last_event_at is None

@@ -157,7 +157,7 @@ def test_a_run_that_ends_anywhere_loses_nothing_and_is_finished_by_the_next(
 def test_what_changes_while_a_day_is_written_stays_until_the_next_run(settings: Settings) -> None:
     """A repeat that comes between file and removal is in neither file; its row waits."""
     first = logged(settings)[0]
-    repeat = Event(*first[:10], *first[11:])
+    repeat = Event(*first[:10], *first[11:14])
     log = SqliteLog(settings.db)
     asked = 0
 
@@ -186,7 +186,7 @@ def test_late_rows_of_a_day_that_has_a_file_are_added_to_it(settings: Settings) 
     log.commit([late], {})
     log.close()
     assert [day.event_count for day in retire(settings, NOW).days] == [1]
-    added = KeptEvent(*late, 0)
+    added = KeptEvent(*late[:10], 0, *late[10:], found=2)
     assert archived(settings) == sorted([*before, added], key=lambda row: row[:3])
 
 
