@@ -48,6 +48,7 @@ from adserver.serving.openrtb.routes import routes as openrtb_routes
 from adserver.serving.parts import Parts
 from adserver.serving.routes import routes as serving_routes
 from adserver.serving.screen import Screen
+from adserver.serving.sellers import routes as seller_routes
 from adserver.serving.trackers import routes as tracker_routes
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
@@ -215,7 +216,7 @@ class App:
         self, parts: Parts, reports: Reports, catalog: CatalogStore, users: AccountStore
     ) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
-        routes += [*tracker_routes(parts), *openrtb_routes(parts)]
+        routes += [*tracker_routes(parts), *openrtb_routes(parts), *seller_routes(parts)]
         routes += people_routes(parts, reports, catalog, users, self._current)
         return routes + (self._pages(self._clock) if self._pages else [])
 

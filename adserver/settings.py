@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     country_db: Path | None = None
     #: Where readers and users find this server, such as https://ads.example; not given: its host and port.
     public_url: Annotated[str, Field(pattern=r"^(https?://[^/\s]+)?$")] = ""
+    #: Whom sellers.json names for questions; not given: nobody.
+    contact_email: Annotated[str, Field(pattern=r"^([^@\s]+@[^@\s]+)?$", max_length=200)] = ""
     #: Addresses of proxies whose X-Forwarded-For is believed; "*" for all.
     trusted_proxies: str = "127.0.0.1"
     #: Password for /reports; without one they are answered on the loopback address only.

@@ -123,11 +123,19 @@ def sites(draw: st.DrawFn) -> list[dict[str, Any]]:
             "exclude_topics": draw(some(TOPICS, least=0)),
             "consent": draw(_CONSENTS),
             "slot": [draw(_slots(slot)) for slot in draw(some(SLOTS))],
+            **draw(_SELLERS),
         }
         for name in draw(some(tuple(SITES)))[:3]
     ]
 
 
+_SELLERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "seller": st.just({"id": "ours", "name": 'The "Ledger"', "domain": "ledger.example"}),
+        "ads_txt": st.lists(st.sampled_from(["a.example, 1, DIRECT", '# "quoted" \\ ü', "contact=x"])),
+    },
+)
 _SLOT_EXTRAS = st.fixed_dictionaries(
     {}, optional={"floor": amounts(), "label": texts(), "refresh_seconds": st.integers(30, 3600)}
 )

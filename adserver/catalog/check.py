@@ -21,6 +21,7 @@ from adserver.catalog.outline import (
     Named,
     Outline,
     Reference,
+    SellerOutline,
     SlotOutline,
     outline,
 )
@@ -60,6 +61,7 @@ def cross_findings(tables: Any) -> list[Finding]:
     families += [*_by_parent(found.slots), *_by_parent(found.campaigns)]
     for parts in families:
         findings += _repeated(tables, parts)
+    findings += _sellers(tables, found.sellers)
     for advertiser in found.advertisers:
         findings += _beyond_its_sites(found, advertiser)
     for item in found.items:
@@ -85,6 +87,18 @@ def _repeated(tables: Any, parts: Iterable[Named]) -> Iterator[Finding]:
             yield (*part.loc, "name"), f"{part.name!r} is already the name of {owner}"
         else:
             first[part.name] = part.loc
+
+
+def _sellers(tables: Any, sellers: Iterable[SellerOutline]) -> Iterator[Finding]:
+    """Sites with one seller id have one seller, so they must say the same of it."""
+    first: dict[str, SellerOutline] = {}
+    for seller in sellers:
+        if seller.name is None:
+            continue
+        other = first.setdefault(seller.name, seller)
+        if other.said != seller.said:
+            owner = readable(tables, other.loc)
+            yield seller.loc, f"says other things of seller {seller.name!r} than {owner}"
 
 
 def _dangling(found: Outline, item: ItemOutline) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ _LOOKS = {
     "sizes": 'a size such as "970x250"',
     "domain": 'a domain such as "news.example"',
     "currency": 'a currency code such as "USD"',
+    "id": "an id of letters, digits and . _ ! | -, at most 64",
     "categories": 'a category of IAB content taxonomy 1.0 such as "IAB13" or "IAB13-4"',
     "per": _SPAN,
     "click": _SPAN,

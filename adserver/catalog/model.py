@@ -32,6 +32,7 @@ from adserver.catalog.fields import (
     Zone,
 )
 from adserver.catalog.part import Part
+from adserver.catalog.seller import AdsTxt, Seller
 from adserver.catalog.targeting import Target
 
 
@@ -77,6 +78,8 @@ class Site(Part):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     exclude_topics: tuple[Text, ...] = ()
     consent: SiteConsent = SiteConsent()
+    seller: Seller | None = None
+    ads_txt: AdsTxt = ()
     slot: tuple[Slot, ...] = ()
 
     @property

@@ -30,6 +30,13 @@ class SlotOutline(Named):
 
 
 @dataclass(frozen=True, slots=True)
+class SellerOutline(Named):
+    """A site's seller: its id, and all else that is said of it."""
+
+    said: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class CreativeOutline(Named):
     """A creative and its size; None when it cannot be read."""
 
@@ -67,6 +74,7 @@ class Outline:
     """All that refers to each other in a catalog."""
 
     sites: tuple[Named, ...]
+    sellers: tuple[SellerOutline, ...]
     slots: tuple[SlotOutline, ...]
     advertisers: tuple[AdvertiserOutline, ...]
     campaigns: tuple[Named, ...]
@@ -81,6 +89,7 @@ def outline(tables: Any) -> Outline:
     items = [found for loc, table in campaigns for found in _tables(table, loc, "line_item")]
     return Outline(
         sites=tuple(Named(loc, _name(table)) for loc, table in sites),
+        sellers=tuple(_seller(loc, table) for loc, table in sites if table.get("seller") is not None),
         slots=tuple(
             SlotOutline(loc, _name(table), _name(site), _texts(table.get("sizes")))
             for site_loc, site in sites
@@ -93,6 +102,12 @@ def outline(tables: Any) -> Outline:
         campaigns=tuple(Named(loc, _name(table)) for loc, table in campaigns),
         items=tuple(_item(loc, table) for loc, table in items),
     )
+
+
+def _seller(loc: Loc, site: Mapping[str, Any]) -> SellerOutline:
+    seller = _table(site.get("seller"))
+    said = {key: value for key, value in seller.items() if key != "id" and value not in (None, False)}
+    return SellerOutline((*loc, "seller"), _text(seller.get("id")) or _name(site), said)
 
 
 def _item(loc: Loc, table: Mapping[str, Any]) -> ItemOutline:
