@@ -49,5 +49,5 @@ def people_routes(
         *report_routes(reports, door(refusal_of_reports(password), Scope.REPORTS)),
         explain_route(parts, current, door(refuse, Scope.READ)),
         Mount("/api/v1", build_api(services)),
-        *console_routes(accounts, services.editor, services.objects, clock, settings),
+        *console_routes(accounts, services.editor, services.objects, current, clock, settings),
     ]

@@ -44,6 +44,7 @@ _PLACES: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("/console/catalog/", "Catalog", frozenset(Role)),
     ("/reports/", "Reports", frozenset((Role.ADMIN, Role.AD_OPS, Role.PUBLISHER))),
     ("/console/history", "History", frozenset((Role.ADMIN, Role.AD_OPS))),
+    ("/console/users", "Users", frozenset((Role.ADMIN,))),
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,16 +17,23 @@ from adserver.console.history import History
 from adserver.console.objects import CatalogPages
 from adserver.console.pages import ASSETS, page
 from adserver.console.sign_in import SignIn, refuse
+from adserver.console.users import Users
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
+from adserver.engines.catalog_store import Stored
 from adserver.settings import Settings
 from adserver.web.door import Door
 
 
 def routes(
-    accounts: Accounts, editor: Editor, objects: Objects, clock: Clock, settings: Settings
+    accounts: Accounts,
+    editor: Editor,
+    objects: Objects,
+    current: Callable[[], Stored],
+    clock: Clock,
+    settings: Settings,
 ) -> list[BaseRoute]:
-    """Everything below /console."""
+    """Everything below /console. `current`: the catalog in service."""
     door = Middleware(
         Door,
         accounts=accounts,
@@ -37,6 +46,7 @@ def routes(
         *Account(accounts).routes(),
         *CatalogPages(editor, objects, clock, settings).routes(),
         *History(editor, clock).routes(),
+        *Users(accounts, settings, current).routes(),
     ]
     behind = Mount("/", routes=inner, middleware=[door])
     return [Mount("/console", routes=[ASSETS.route(), *SignIn(accounts, settings).routes(), behind])]
