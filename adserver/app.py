@@ -33,6 +33,7 @@ from adserver.engines.sqlite_report import SqliteReport
 from adserver.errors import AdserverError
 from adserver.logs import configure_logs
 from adserver.loop import STATE, Loop, expectations_of
+from adserver.measurement.cuts import Cuts
 from adserver.measurement.event import Windows
 from adserver.measurement.limits import limits_of
 from adserver.measurement.log import EventLog
@@ -141,7 +142,8 @@ class App:
             self._loop = self._loop_over(parts, progress)
             await self._loop.begin()
             reports = Reports(source, self._current, self._clock, settings.max_report_days)
-            self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports, catalog, users)))
+            cuts = Cuts(source, self._current, settings.max_breakdown_values)
+            self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports, cuts, catalog, users)))
             # What was built to start lives as long as the server: the garbage collector need not visit it.
             gc.collect()
             gc.freeze()
@@ -213,11 +215,11 @@ class App:
         return loop
 
     def _routes(
-        self, parts: Parts, reports: Reports, catalog: CatalogStore, users: AccountStore
+        self, parts: Parts, reports: Reports, cuts: Cuts, catalog: CatalogStore, users: AccountStore
     ) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
         routes += [*tracker_routes(parts), *openrtb_routes(parts), *seller_routes(parts)]
-        routes += people_routes(parts, reports, catalog, users, self._current)
+        routes += people_routes(parts, reports, cuts, catalog, users, self._current)
         return routes + (self._pages(self._clock) if self._pages else [])
 
     def _current(self) -> Stored:

@@ -16,6 +16,7 @@ from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
 from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.measurement.cuts import Cuts
 from adserver.measurement.report import Reports
 from adserver.serving.explain import explain_route
 from adserver.serving.parts import Parts
@@ -28,6 +29,7 @@ from dashboards.routes import routes as report_routes
 def people_routes(
     parts: Parts,
     reports: Reports,
+    cuts: Cuts,
     catalog: CatalogStore,
     users: AccountStore,
     current: Callable[[], Stored],
@@ -46,7 +48,7 @@ def people_routes(
         )
 
     return [
-        *report_routes(reports, door(refusal_of_reports(password), Scope.REPORTS)),
+        *report_routes(reports, cuts, door(refusal_of_reports(password), Scope.REPORTS)),
         explain_route(parts, current, door(refuse, Scope.READ)),
         Mount("/api/v1", build_api(services)),
         *console_routes(accounts, services.editor, services.objects, current, clock, settings),

@@ -11,7 +11,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from adserver.measurement.report import Report, Totals
+from adserver.measurement.cuts import Breakdown, Frequency, Reach, ReachLine
+from adserver.measurement.report import Choice, Report, Totals
 from adserver.money import format_micros
 
 #: Ratios are given to this many decimals, the same in JSON and CSV.
@@ -81,9 +82,102 @@ def marked_rows(report: Report) -> list[Row]:
     return [{column: getattr(line, column) for column in MARKED_COLUMNS} for line in report.marked]
 
 
-def as_json(report: Report, rows: list[Row]) -> Row:
-    """What was asked, the rows, their total, why slots stayed empty, and what does not count."""
-    choice = report.choice
+def cut_row(totals: Totals) -> Row:
+    """Totals of events alone → the columns of a breakdown."""
+    return {name: value for name, value in totals_row(totals).items() if name not in _OF_REQUESTS}
+
+
+#: Columns of requests, which breakdowns do not cut.
+_OF_REQUESTS = frozenset(
+    [
+        *("request_count", "fill_count", "fill_rate", "rpm", "rpm_micros", "gross_request_count"),
+        *("header_bid_count", "auction_count", "bid_count"),
+    ]
+)
+
+
+def breakdown_columns(breakdown: Breakdown) -> tuple[str, ...]:
+    """The value's column has the name of the dimension."""
+    return (breakdown.by, "kind", *cut_row(Totals()))
+
+
+def breakdown_rows(breakdown: Breakdown) -> list[Row]:
+    """One row a value; `kind` says why the value is empty where it is."""
+    return [
+        {breakdown.by: line.value, "kind": line.named.value, **cut_row(line.totals)}
+        for line in breakdown.lines
+    ]
+
+
+def breakdown_json(breakdown: Breakdown) -> Row:
+    """What was asked, the rows, and their total, which is that of the other reports."""
+    asked = {"by": breakdown.by, "slot": breakdown.slot, "line_item": breakdown.line_item}
+    rows, total = breakdown_rows(breakdown), cut_row(breakdown.total)
+    return {**_asked(breakdown.choice), **asked, "rows": rows, "total": total}
+
+
+#: How often browsers saw something, in CSV: (column, least, most).
+_SEEN: tuple[tuple[str, int, int | None], ...] = (
+    *((f"seen_{times}", times, times) for times in range(1, 11)),
+    ("seen_11_to_20", 11, 20),
+    ("seen_21_or_more", 21, None),
+)
+REACH_COLUMNS = (
+    *("level", "advertiser", "campaign", "line_item", "archived", "reach", "new_reach"),
+    *("average_frequency", "impression_count", "unknown_impression_count", "period_impression_count"),
+    *(column for column, _, _ in _SEEN),
+)
+
+
+def reach_rows(reach: Reach) -> list[Row]:
+    """One row a campaign, and after it one for each of its line items."""
+    rows = []
+    for campaign in reach.campaigns:
+        rows.append(_reach_row("campaign", campaign, campaign.name, ""))
+        rows += [_reach_row("line_item", line, campaign.name, line.name) for line in campaign.line_items]
+    return rows
+
+
+def _reach_row(level: str, line: ReachLine, campaign: str, line_item: str) -> Row:
+    frequency = line.frequency
+    return {
+        "level": level,
+        "advertiser": line.advertiser,
+        "campaign": campaign,
+        "line_item": line_item,
+        "archived": line.archived,
+        **_frequency_row(frequency),
+        **{column: frequency.exactly(least, most) for column, least, most in _SEEN},
+    }
+
+
+def _frequency_row(frequency: Frequency) -> Row:
+    return {
+        "reach": frequency.reach,
+        "new_reach": frequency.new_count,
+        "average_frequency": _ratio(frequency.average),
+        "impression_count": frequency.impression_count,
+        "unknown_impression_count": frequency.unknown_count,
+        "period_impression_count": frequency.lately_count,
+    }
+
+
+def reach_json(reach: Reach) -> Row:
+    """What was asked, and the rows; `at_least` is browsers by how often they saw it or more, from once on."""
+
+    def row(line: ReachLine) -> Row:
+        names = {"name": line.name, "advertiser": line.advertiser, "archived": line.archived}
+        counts = {**_frequency_row(line.frequency), "at_least": list(line.frequency.at_least)}
+        return {**names, **counts}
+
+    rows = [
+        {**row(campaign), "line_items": [row(line) for line in campaign.line_items]}
+        for campaign in reach.campaigns
+    ]
+    return {**_asked(reach.choice), "rows": rows}
+
+
+def _asked(choice: Choice) -> Row:
     return {
         "site": choice.site.name,
         "timezone": choice.site.timezone,
@@ -91,6 +185,13 @@ def as_json(report: Report, rows: list[Row]) -> Row:
         "from": choice.period.first.isoformat(),
         "to": choice.period.last.isoformat(),
         "asked_at": choice.asked_at.isoformat(),
+    }
+
+
+def as_json(report: Report, rows: list[Row]) -> Row:
+    """What was asked, the rows, their total, why slots stayed empty, and what does not count."""
+    return {
+        **_asked(report.choice),
         "rows": rows,
         "total": totals_row(report.total),
         "unfilled": [{"reason": reason, "request_count": number} for reason, number in report.unfilled],

@@ -8,24 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from adserver.measurement.report import PRESETS, Choice, Report, Site, Totals
+from adserver.measurement.report import Report, Site, Totals
 from dashboards import words
-from dashboards.assets import asset_path
+from dashboards.cut_pages import Section
 from dashboards.figures import revenue_by_day
-
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-TEMPLATES.globals.update(asset=asset_path, words=words)
+from dashboards.frame import TEMPLATES, frame_of
 
 SPARK_WIDTH, SPARK_HEIGHT = 120, 28
 
@@ -49,38 +37,15 @@ class Tile:
     spark: Spark | None
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """An address and its text; `current` marks the one that is shown."""
-
-    href: str
-    text: str
-    current: bool
-
-
-def query_of(choice: Choice) -> str:
-    """A choice → the query that leads back to it; state lives in the address only."""
-    pairs = {"site": choice.site.name}
-    if choice.preset is not None:
-        pairs["period"] = choice.preset
-    else:
-        pairs |= {"from": choice.period.first.isoformat(), "to": choice.period.last.isoformat()}
-    return urlencode(pairs)
-
-
-def report_page(report: Report, sites: Sequence[Site], base_url: str) -> str:
+def report_page(report: Report, section: Section, sites: Sequence[Site], base_url: str) -> str:
     """The page of one report. `base_url` is the server's, for the snippet shown before the first event."""
     choice = report.choice
     earned, compared = words.headline(report)
     return TEMPLATES.get_template("report.html").render(
+        **frame_of(choice, sites, "./", section.breakdown.by),
         report=report,
-        choice=choice,
-        site=choice.site,
-        currency=choice.site.currency,
+        section=section,
         title=f"{choice.site.domain}: reports",
-        sites=_site_links(choice, sites),
-        presets=_preset_links(choice),
-        query=query_of(choice),
         earned=earned,
         compared=compared,
         tiles=tiles(report),
@@ -97,22 +62,6 @@ def report_page(report: Report, sites: Sequence[Site], base_url: str) -> str:
 def message_page(title: str, sentences: Sequence[str], code: str = "") -> str:
     """A page that says one thing: what is wrong with an address, or what to do first."""
     return TEMPLATES.get_template("message.html").render(title=title, sentences=sentences, code=code)
-
-
-def _site_links(choice: Choice, sites: Sequence[Site]) -> list[Link]:
-    """The other sites keep the period."""
-    links = []
-    for site in sites:
-        query = query_of(Choice(site, choice.period, choice.preset, choice.asked_at))
-        links.append(Link(f"?{query}", site.domain, site.name == choice.site.name))
-    return links
-
-
-def _preset_links(choice: Choice) -> list[Link]:
-    return [
-        Link(f"?{urlencode({'site': choice.site.name, 'period': name})}", preset.title, name == choice.preset)
-        for name, preset in PRESETS.items()
-    ]
 
 
 def tiles(report: Report) -> list[Tile]:

@@ -5,7 +5,7 @@ What is asked stands in the query (`site`, `period`, or `from` and `to`), the sa
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import structlog
 from starlette.middleware import Middleware
@@ -16,10 +16,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from adserver.accounts.model import Role
 from adserver.accounts.ownership import report_scope
 from adserver.errors import InvalidInput, StorageFailed
-from adserver.measurement.report import Report, Reports, Site
+from adserver.measurement.cuts import Breakdown, Cuts
+from adserver.measurement.report import Choice, Report, Reports
 from adserver.web.door import principal_of
 from dashboards import exports
 from dashboards.assets import answer_asset
+from dashboards.cut_pages import reach_page, section_of
 from dashboards.pages import message_page, report_page
 
 POLICY = (
@@ -50,36 +52,37 @@ $ adserver apply catalog.toml"""
 _log = structlog.get_logger()
 
 Handler = Callable[[Request], Awaitable[Response]]
-#: (request, report, the sites whose reports are theirs) → the report in one form.
-Show = Callable[[Request, Report, Sequence[Site]], Response]
+#: (request, the reports that one may see, what was chosen) → one of them in one form.
+Tell = Callable[[Request, Reports, Choice], Awaitable[Response]]
 #: A sentence and a status → a refusal in the form that was asked for.
 Refuse = Callable[[str, int], Response]
 Rows = Callable[[Report], list[exports.Row]]
 
 
-def routes(reports: Reports, door: Middleware) -> list[BaseRoute]:
+def routes(reports: Reports, cuts: Cuts, door: Middleware) -> list[BaseRoute]:
     """Everything below /reports, behind the door."""
-
-    def show_page(request: Request, report: Report, sites: Sequence[Site]) -> Response:
-        return HTMLResponse(report_page(report, sites, str(request.base_url)), headers=HEADERS)
-
     revenue_csv = _csv("revenue", exports.revenue_rows, exports.REVENUE_COLUMNS)
     slots_csv = _csv("slots", exports.slot_rows, exports.SLOT_COLUMNS)
     marked_csv = _csv("marked", exports.marked_rows, exports.MARKED_COLUMNS)
     inner = [
-        Route("/", _answer(reports, show_page, _refuse_page)),
+        Route("/", _answer(reports, _page(cuts), _refuse_page)),
         Route("/revenue.json", _answer(reports, _json(exports.revenue_rows), _refuse_json)),
         Route("/revenue.csv", _answer(reports, revenue_csv, _refuse_text)),
         Route("/slots.json", _answer(reports, _json(exports.slot_rows), _refuse_json)),
         Route("/slots.csv", _answer(reports, slots_csv, _refuse_text)),
         Route("/marked.json", _answer(reports, _json(exports.marked_rows), _refuse_json)),
         Route("/marked.csv", _answer(reports, marked_csv, _refuse_text)),
+        Route("/breakdown.json", _answer(reports, _breakdown_json(cuts), _refuse_json)),
+        Route("/breakdown.csv", _answer(reports, _breakdown_csv(cuts), _refuse_text)),
+        Route("/reach", _answer(reports, _reach_page(cuts), _refuse_page)),
+        Route("/reach.json", _answer(reports, _reach_json(cuts), _refuse_json)),
+        Route("/reach.csv", _answer(reports, _reach_csv(cuts), _refuse_text)),
         Route("/static/{file}", answer_asset),
     ]
     return [Mount("/reports", routes=inner, middleware=[door])]
 
 
-def _answer(reports: Reports, show: Show, refuse: Refuse) -> Handler:
+def _answer(reports: Reports, tell: Tell, refuse: Refuse) -> Handler:
     async def answer(request: Request) -> Response:
         query, principal = request.query_params, principal_of(request)
         if principal.role is Role.ADVERTISER:
@@ -94,7 +97,7 @@ def _answer(reports: Reports, show: Show, refuse: Refuse) -> Handler:
             )
             if choice is None:
                 return refuse(NO_SITE, 404)
-            return show(request, await own.read(choice), own.sites())
+            return await tell(request, own, choice)
         except InvalidInput as error:
             return refuse(sentence(error), 400)
         except StorageFailed:
@@ -125,18 +128,78 @@ def _refuse_text(text: str, status: int) -> Response:
     return PlainTextResponse(f"{text}\n", status, HEADERS)
 
 
-def _json(rows: Rows) -> Show:
-    return lambda _request, report, _sites: JSONResponse(
-        exports.as_json(report, rows(report)), headers=HEADERS
+def _page(cuts: Cuts) -> Tell:
+    async def tell(request: Request, own: Reports, choice: Choice) -> Response:
+        report, section = await own.read(choice), section_of(await _breakdown(cuts, request, choice))
+        page = report_page(report, section, own.sites(), str(request.base_url))
+        return HTMLResponse(page, headers=HEADERS)
+
+    return tell
+
+
+def _reach_page(cuts: Cuts) -> Tell:
+    async def tell(_request: Request, own: Reports, choice: Choice) -> Response:
+        return HTMLResponse(reach_page(await cuts.reach(choice), own.sites()), headers=HEADERS)
+
+    return tell
+
+
+def _breakdown(cuts: Cuts, request: Request, choice: Choice) -> Awaitable[Breakdown]:
+    query = request.query_params
+    return cuts.breakdown(
+        choice, by=query.get("by", ""), slot=query.get("slot", ""), line_item=query.get("line_item", "")
     )
 
 
-def _csv(name: str, rows: Rows, columns: tuple[str, ...]) -> Show:
-    def show(_request: Request, report: Report, _sites: Sequence[Site]) -> Response:
-        site, period = report.choice.site, report.choice.period
-        file = f"{site.name}-{name}-{period.first}-{period.last}.csv"
-        headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{file}"'}
-        text = exports.as_csv(rows(report), columns, site.currency)
-        return Response(text.encode(), headers=headers, media_type="text/csv; charset=utf-8")
+def _breakdown_json(cuts: Cuts) -> Tell:
+    async def tell(request: Request, _own: Reports, choice: Choice) -> Response:
+        breakdown = await _breakdown(cuts, request, choice)
+        return JSONResponse(exports.breakdown_json(breakdown), headers=HEADERS)
 
-    return show
+    return tell
+
+
+def _breakdown_csv(cuts: Cuts) -> Tell:
+    async def tell(request: Request, _own: Reports, choice: Choice) -> Response:
+        breakdown = await _breakdown(cuts, request, choice)
+        rows, columns = exports.breakdown_rows(breakdown), exports.breakdown_columns(breakdown)
+        return _csv_file(choice, f"by-{breakdown.by}", rows, columns)
+
+    return tell
+
+
+def _reach_json(cuts: Cuts) -> Tell:
+    async def tell(_request: Request, _own: Reports, choice: Choice) -> Response:
+        return JSONResponse(exports.reach_json(await cuts.reach(choice)), headers=HEADERS)
+
+    return tell
+
+
+def _reach_csv(cuts: Cuts) -> Tell:
+    async def tell(_request: Request, _own: Reports, choice: Choice) -> Response:
+        return _csv_file(choice, "reach", exports.reach_rows(await cuts.reach(choice)), exports.REACH_COLUMNS)
+
+    return tell
+
+
+def _json(rows: Rows) -> Tell:
+    async def tell(_request: Request, own: Reports, choice: Choice) -> Response:
+        report = await own.read(choice)
+        return JSONResponse(exports.as_json(report, rows(report)), headers=HEADERS)
+
+    return tell
+
+
+def _csv(name: str, rows: Rows, columns: tuple[str, ...]) -> Tell:
+    async def tell(_request: Request, own: Reports, choice: Choice) -> Response:
+        return _csv_file(choice, name, rows(await own.read(choice)), columns)
+
+    return tell
+
+
+def _csv_file(choice: Choice, name: str, rows: list[exports.Row], columns: tuple[str, ...]) -> Response:
+    site, period = choice.site, choice.period
+    file = f"{site.name}-{name}-{period.first}-{period.last}.csv"
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{file}"'}
+    text = exports.as_csv(rows, columns, site.currency)
+    return Response(text.encode(), headers=headers, media_type="text/csv; charset=utf-8")

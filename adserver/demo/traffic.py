@@ -12,7 +12,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import accumulate, groupby
 from random import Random
 from typing import Any
 
@@ -82,6 +82,20 @@ _DEVICES = (
     ),
 )
 _COUNTRIES = (("NP", 68), ("IN", 12), ("US", 8), ("AE", 5), ("GB", 4), ("QA", 3))
+#: Page views of one browser in a day, in the mean of all: few browsers have many of them.
+_PAGES_PER_BROWSER = 1.8
+#: Part of the browsers that keep nothing.
+_KEEP_NOTHING = 0.12
+
+
+@dataclass(slots=True)
+class Browser:
+    """One reader's browser: what its requests tell, and what it keeps. `tally` None: it keeps nothing."""
+
+    device: Device
+    country: str
+    dark: bool
+    tally: str | None
 
 
 class VirtualClock:
@@ -112,6 +126,8 @@ async def play(
     """
     rng = Random(seed)
     visits = sorted(_visits(until, days, pages_per_day, rng))
+    browsers = [_browser(rng) for _ in range(max(1, round(days * pages_per_day / (7 * _PAGES_PER_BROWSER))))]
+    loyalty = list(accumulate(rng.paretovariate(1.3) for _ in browsers))
     done = 0
     for _, half_hour in groupby(visits, key=lambda at: at.timestamp() // _TICK_SECONDS):
         group = list(half_hour)
@@ -119,8 +135,8 @@ async def play(
         await tick()
         for start in range(0, len(group), _AT_ONCE):
             clock.now = group[start]
-            readers = (_read_page(app, Random(rng.random())) for _ in group[start : start + _AT_ONCE])
-            await asyncio.gather(*readers)
+            some = rng.choices(browsers, cum_weights=loyalty, k=len(group[start : start + _AT_ONCE]))
+            await asyncio.gather(*(_read_page(app, browser, Random(rng.random())) for browser in some))
         done += len(group)
         progress(done, len(visits))
     clock.now = until
@@ -141,19 +157,27 @@ def _visits(until: datetime, days: int, pages_per_day: int, rng: Random) -> Iter
                 yield begin + timedelta(hours=hour, seconds=rng.uniform(0, 3600))
 
 
-async def _read_page(app: ASGIApp, rng: Random) -> None:
-    """One page view: ask for all slots, report what was drawn and seen, and now and then click."""
+def _browser(rng: Random) -> Browser:
+    """A browser that was not here before."""
     (device,) = rng.choices(_DEVICES, [device.weight for device in _DEVICES])
-    ((_, section, topics),) = rng.choices(_PAGES, [weight for weight, _, _ in _PAGES])
     ((country, _),) = rng.choices(_COUNTRIES, [weight for _, weight in _COUNTRIES])
-    headers = [(b"user-agent", device.agent.encode()), (b"x-country", country.encode())]
+    return Browser(device, country, rng.random() < 0.3, None if rng.random() < _KEEP_NOTHING else "")
+
+
+async def _read_page(app: ASGIApp, browser: Browser, rng: Random) -> None:
+    """One page view: ask for all slots, report what was drawn and seen, and now and then click."""
+    ((_, section, topics),) = rng.choices(_PAGES, [weight for weight, _, _ in _PAGES])
+    headers = [(b"user-agent", browser.device.agent.encode()), (b"x-country", browser.country.encode())]
     ask = {
         "site": SITE,
         "page": {"url": f"/demo/{section}/", "section": section, "topics": topics},
-        "slots": [{"slot": slot, "sizes": sizes} for slot, sizes in device.sizes.items()],
-        "theme": "dark" if rng.random() < 0.3 else "light",
+        "slots": [{"slot": slot, "sizes": sizes} for slot, sizes in browser.device.sizes.items()],
+        "theme": "dark" if browser.dark else "light",
+        "tally": browser.tally,
     }
     answer = json.loads(await _request(app, "POST", "/v1/fill", headers, json.dumps(ask).encode()))
+    if browser.tally is not None:
+        browser.tally = answer["tally"]
     events: list[dict[str, str]] = []
     clicks: list[str] = []
     for entry in answer["fills"]:

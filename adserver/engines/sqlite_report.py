@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from adserver.clock import BUCKET_SECONDS
-from adserver.engines.sqlite_reader import SqliteReader
+from adserver.engines.sqlite_cuts import SqliteCuts
 
 # CROSS JOIN keeps the days outside, so that each is one range of the primary key (bucket, …).
 SUMS = """
@@ -66,8 +66,8 @@ class Sums(NamedTuple):
     validity: int
 
 
-class SqliteReport(SqliteReader):
-    """Reads the rollups of one database file; raises StorageFailed."""
+class SqliteReport(SqliteCuts):
+    """Reads the rollups, and the sums by dimension, of one database file; raises StorageFailed."""
 
     async def sums(self, cuts: Sequence[tuple[int, int]], slots: Sequence[int]) -> list[Sums]:
         """Half-open ranges of buckets × slots → their sums; a pair without any traffic has no row."""

@@ -35,6 +35,15 @@
     probe.remove();
   }
 
+  // Browsers know what countries are called; without script a country is its code.
+  function nameRegions() {
+    const names = new Intl.DisplayNames(['en'], { type: 'region' });
+    for (const place of document.querySelectorAll('[data-region]')) {
+      place.title = place.dataset.region;
+      place.textContent = names.of(place.dataset.region);
+    }
+  }
+
   function switchTheme() {
     const shown = root.dataset.theme || (dark.matches ? 'dark' : 'light');
     root.dataset.theme = shown === 'dark' ? 'light' : 'dark';
@@ -52,5 +61,6 @@
   });
   document.addEventListener('keydown', (event) => { if (event.key === 'Escape') closeMenus(null); });
   document.addEventListener('DOMContentLoaded', draw);
+  document.addEventListener('DOMContentLoaded', nameRegions);
   dark.addEventListener('change', draw);
 })();

@@ -85,7 +85,7 @@ def shoot_all(base_url: str, *paths: str) -> None:
     """Takes all pictures and prints their files."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=FLAGS)
-        wanted = paths or ("/demo/", first_article(base_url), "/demo/archive", "/reports/")
+        wanted = paths or ("/demo/", first_article(base_url), "/demo/archive", "/reports/", "/reports/reach")
         for path, theme, width in product(wanted, THEMES, WIDTHS):
             print(shoot(browser, base_url.rstrip("/") + path, theme, width))
         browser.close()

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
@@ -63,10 +64,10 @@ def chromium(base_url: str) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def visit(request: pytest.FixtureRequest, chromium: Browser, base_url: str) -> Iterator[Visit]:
-    """The report as it opens in a theme and width (`opened_as`), with its chart drawn."""
-    theme, _, width = request.param.partition("-")
+@contextmanager
+def opened(chromium: Browser, look: str, url: str) -> Iterator[Visit]:
+    """A page as it opens in a theme and width."""
+    theme, _, width = look.partition("-")
     context = chromium.new_context(viewport={"width": int(width), "height": 844})
     context.set_default_timeout(10_000)
     context.add_init_script(WITNESS)
@@ -75,10 +76,17 @@ def visit(request: pytest.FixtureRequest, chromium: Browser, base_url: str) -> I
     visit.page.on("console", lambda message: visit.complaints.append(message.text))
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
     visit.page.on("request", lambda asked: visit.asked.append(asked.url))
-    visit.page.goto(f"{base_url}/reports/?site=daily&period=7d")
-    visit.page.wait_for_selector(BARS)
+    visit.page.goto(url)
     yield visit
     context.close()
+
+
+@pytest.fixture
+def visit(request: pytest.FixtureRequest, chromium: Browser, base_url: str) -> Iterator[Visit]:
+    """The report as it opens in a look (`opened_as`), with its chart drawn."""
+    with opened(chromium, request.param, f"{base_url}/reports/?site=daily&period=7d") as visit:
+        visit.page.wait_for_selector(BARS)
+        yield visit
 
 
 def opened_as(*looks: str) -> pytest.MarkDecorator:

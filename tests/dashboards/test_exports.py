@@ -11,8 +11,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from adserver.measurement.cuts import Breakdown, CutLine, Named
 from adserver.measurement.report import Choice, DayLine, Period, Report, Site, SlotLine, Totals
 from dashboards import exports
+from dashboards.cut_pages import section_of
 from dashboards.pages import report_page
 from tests.dashboards.payloads import payloads
 from tests.dashboards.world import NOW, site
@@ -29,6 +31,13 @@ def report_named(*names: str, domain: str = "daily.example", reason: str = "no_e
     slots = tuple(SlotLine(name, TOTALS, archived=False) for name in names)
     days = (DayLine(choice.period.first, TOTALS, partial=False), DayLine(choice.period.last, Totals(), False))
     return Report(choice, TOTALS, days, slots, ((reason, 100),), (), None, NOW)
+
+
+def page_of(report: Report, typed: str) -> str:
+    """The page of a report, with a section and a line item that somebody typed."""
+    lines = (CutLine(Named.VALUE, typed, TOTALS), CutLine(Named.UNKNOWN, "", TOTALS))
+    breakdown = Breakdown(report.choice, "section", None, typed, lines, TOTALS + TOTALS)
+    return report_page(report, section_of(breakdown), [], "http://here.example/")
 
 
 class Tags(HTMLParser):
@@ -118,9 +127,9 @@ def test_no_name_adds_a_tag_or_an_attribute_to_the_page() -> None:
     typed = payloads()
     for first in range(0, len(typed), 20):
         some = typed[first : first + 20]
-        expected = Tags(report_page(report_named(*[BENIGN] * len(some)), [], "http://here.example/"))
+        expected = Tags(page_of(report_named(*[BENIGN] * len(some)), BENIGN))
         report = report_named(*some, domain=some[0], reason=some[-1])
-        found = Tags(report_page(report, [], "http://here.example/"))
+        found = Tags(page_of(report, some[0]))
         assert "table id" in found.seen
         assert found.seen == expected.seen
         text = re.sub(r"\s", "", found.text)

@@ -27,6 +27,7 @@ from adserver.engines.catalog_store import Stored, sqlite_url
 from adserver.engines.migrate import migrate
 from adserver.engines.sql import create_engine
 from adserver.engines.sqlite_report import SqliteReport
+from adserver.measurement.cuts import Cuts
 from adserver.measurement.report import Reports, Totals
 from adserver.settings import Settings
 from adserver.web.door import Door
@@ -166,7 +167,8 @@ def serving(path: Path, catalog: Stored, settings: Settings | None = None) -> It
         known=by_password(password),
     )
     reports = Reports(source, lambda: catalog, lambda: NOW, chosen.max_report_days)
-    app = Starlette(routes=routes(reports, door), lifespan=lifespan)
+    cuts = Cuts(source, lambda: catalog, chosen.max_breakdown_values)
+    app = Starlette(routes=routes(reports, cuts, door), lifespan=lifespan)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -1,0 +1,294 @@
+"""Sums by dimension → the breakdown of a site's period, and the reach of what ran in it.
+
+Whatever shows one of these takes it from here. A breakdown cuts the very events that the other reports sum,
+so its total is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from adserver.catalog.nearest import nearest
+from adserver.clock import EPOCH
+from adserver.decision import facts
+from adserver.decision.facts import Dimension
+from adserver.engines.catalog_store import Stored
+from adserver.engines.sqlite_cuts import Cut, Reached
+from adserver.errors import InvalidInput
+from adserver.measurement.report import Choice, Totals
+
+#: What a breakdown may be by, under the names of queries.
+BY = {
+    dimension.name.lower(): dimension
+    for dimension in (
+        Dimension.COUNTRY,
+        Dimension.DEVICE,
+        Dimension.BROWSER,
+        Dimension.SECTION,
+        Dimension.SIZE,
+        Dimension.THEME,
+        Dimension.FREQUENCY,
+    )
+}
+DEFAULT_BY = "country"
+_EPOCH_DAY = EPOCH.toordinal()
+
+
+class Source(Protocol):
+    """Where the sums come from; days are local dates of the slots' site, in days since 1970-01-01."""
+
+    async def breakdown(
+        self, dimension: Dimension, first: int, last: int, slots: Sequence[int], item: int | None, /
+    ) -> list[Cut]:
+        """What was counted in the days, by each value of a dimension."""
+        ...
+
+    async def reach(self, first: int, last: int, slots: Sequence[int], /) -> list[Reached]:
+        """Impressions of each line item by ordinal: all of them, and those of the days."""
+        ...
+
+    async def sections(self) -> dict[int, str]:
+        """Code → name of every section that is told apart."""
+        ...
+
+
+class Named(StrEnum):
+    """What kind of a line of a breakdown it is."""
+
+    VALUE = "value"
+    NONE = "none"
+    """The page said that there is none."""
+    UNKNOWN = "unknown"
+    OTHER = "other"
+    """All that is not told apart, or not among the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutLine:
+    """One value of a dimension; `value` is empty where `named` says why there is none."""
+
+    named: Named
+    value: str
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A period's events by one dimension, those with the most impressions first, unknown and other last.
+
+    `slot` and `line_item`: of these alone; None: of all. `total` is the sum of the lines. Requests are not
+    cut: all of theirs is 0.
+    """
+
+    choice: Choice
+    by: str
+    slot: str | None
+    line_item: str | None
+    lines: tuple[CutLine, ...]
+    total: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """How many browsers saw something how often, as far as they keep it.
+
+    `at_least[k - 1]`: browsers that saw it k times or more, up to `MOST_ORDINAL`. An impression that was not
+    drawn or does not count is missing where its turn was, so this is what is certain: at no time fewer than
+    for any larger k. Browsers that keep nothing are in `unknown_count` only.
+    """
+
+    at_least: tuple[int, ...]
+    impression_count: int
+    """In browsers that keep how many there were."""
+    unknown_count: int
+    """Impressions of which it is not known which ones they were."""
+    lately_count: int
+    """Impressions in the period."""
+    new_count: int
+    """First impressions in the period: browsers that were reached for the first time."""
+
+    @property
+    def reach(self) -> int:
+        """Browsers that saw it at all."""
+        return self.at_least[0]
+
+    @property
+    def average(self) -> float | None:
+        """Impressions per browser."""
+        return self.impression_count / self.reach if self.reach else None
+
+    def exactly(self, first: int, last: int | None = None) -> int:
+        """Browsers that saw it so often: at least `first` times, at most `last`; None: or more often."""
+        beyond = 0 if last is None else self.at_least[last]
+        return self.at_least[first - 1] - beyond
+
+
+@dataclass(frozen=True, slots=True)
+class ReachLine:
+    """A campaign with its line items, or a line item with none. `archived`: no longer in the catalog."""
+
+    name: str
+    advertiser: str
+    frequency: Frequency
+    archived: bool
+    line_items: tuple[ReachLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The campaigns that had impressions in a period, the widest reach first; counted from their start."""
+
+    choice: Choice
+    campaigns: tuple[ReachLine, ...]
+
+
+class Cuts:
+    """Answers what is asked about a choice (`Reports.choose`), which says whose numbers may be seen."""
+
+    def __init__(self, source: Source, catalog: Callable[[], Stored], max_values: int) -> None:
+        """`max_values`: so many values have a line of their own."""
+        self._source = source
+        self._catalog = catalog
+        self._max_values = max_values
+
+    async def breakdown(self, choice: Choice, by: str = "", slot: str = "", line_item: str = "") -> Breakdown:
+        """Words of a query (empty: not given) → the breakdown. Raises InvalidInput."""
+        by = by or DEFAULT_BY
+        slots = self._slots(choice)
+        if by not in BY:
+            raise InvalidInput.one("", "by", f"{by[:40]!r} is none of {', '.join(BY)}{nearest(by[:40], BY)}")
+        if slot and slot not in slots:
+            hint = nearest(slot[:200], slots)
+            raise InvalidInput.one("", "slot", f"{slot[:200]!r} is not a slot of {choice.site.name}{hint}")
+        dimension = BY[by]
+        # A name that is not known has no events: whose line items there are elsewhere is not told.
+        item = self._catalog().ids.get(("line_item", line_item), -1) if line_item else None
+        of_slots = [slots[slot]] if slot else list(slots.values())
+        cuts = await self._source.breakdown(dimension, *_days(choice), of_slots, item)
+        names = await self._source.sections() if dimension is Dimension.SECTION else {}
+        lines = self._lines(dimension, cuts, names)
+        total = sum((line.totals for line in lines), Totals())
+        return Breakdown(choice, by, slot or None, line_item or None, lines, total)
+
+    def _lines(
+        self, dimension: Dimension, cuts: Iterable[Cut], sections: Mapping[int, str]
+    ) -> tuple[CutLine, ...]:
+        lines = [CutLine(*_name(dimension, cut.value, sections), _totals(cut)) for cut in cuts]
+        values = [line for line in lines if line.named is Named.VALUE]
+        if dimension is Dimension.FREQUENCY:
+            values.sort(key=lambda line: int(line.value.rstrip("+")))
+        else:
+            values.sort(key=lambda line: (-line.totals.impression_count, line.value))
+            beyond = values[self._max_values :]
+            lines += [CutLine(Named.OTHER, "", line.totals) for line in beyond]
+            values = values[: self._max_values]
+        rest = []
+        for named in (Named.NONE, Named.OTHER, Named.UNKNOWN):
+            alike = [line.totals for line in lines if line.named is named]
+            if alike:
+                rest.append(CutLine(named, "", sum(alike, Totals())))
+        return (*values, *rest)
+
+    async def reach(self, choice: Choice) -> Reach:
+        """The reach of what had impressions in the period."""
+        found = await self._source.reach(*_days(choice), list(self._slots(choice).values()))
+        stored = self._catalog()
+        names = {number: path[1] for path, number in stored.ids.items() if path[0] == "line_item"}
+        current = {item.name for _, _, item in stored.catalog.line_items()}
+        of_item: dict[int, list[Reached]] = {}
+        of_campaign: dict[tuple[str, ...], list[Reached]] = {}
+        items_in: dict[tuple[str, ...], dict[int, None]] = {}
+        for row in found:
+            path = stored.campaigns.get(row.item)
+            if path is None:
+                continue  # line item 0: of creatives that no catalog knew
+            if row.dimension == Dimension.FREQUENCY:
+                of_item.setdefault(row.item, []).append(row)
+                items_in.setdefault(path, {})[row.item] = None
+            else:
+                of_campaign.setdefault(path, []).append(row)
+        campaigns = []
+        for path, rows in of_campaign.items():
+            lines = [
+                ReachLine(names[item], path[1], _frequency(of_item[item]), names[item] not in current)
+                for item in items_in[path]
+            ]
+            shown = [line for line in lines if line.frequency.lately_count]
+            campaigns.append(
+                ReachLine(path[2], path[1], _frequency(rows), path in stored.archived, _by_reach(shown))
+            )
+        return Reach(choice, _by_reach(line for line in campaigns if line.frequency.lately_count))
+
+    def _slots(self, choice: Choice) -> dict[str, int]:
+        """Name → id of every slot that the site has or had."""
+        ids = self._catalog().ids
+        return {path[2]: number for path, number in ids.items() if path[:2] == ("slot", choice.site.name)}
+
+
+def _days(choice: Choice) -> tuple[int, int]:
+    period = choice.period
+    return period.first.toordinal() - _EPOCH_DAY, period.last.toordinal() - _EPOCH_DAY
+
+
+def _name(dimension: Dimension, code: int, sections: Mapping[int, str]) -> tuple[Named, str]:
+    """What a line is called."""
+    value: str | None = None
+    match dimension:
+        case Dimension.SECTION:
+            if code == facts.NO_SECTION:
+                return Named.NONE, ""
+            return (Named.VALUE, sections[code]) if code in sections else (Named.OTHER, "")
+        case Dimension.COUNTRY:
+            value = facts.country_of(code)
+        case Dimension.SIZE:
+            value = facts.size_of(code)
+        case Dimension.FREQUENCY:
+            value = f"{code}+" if code == facts.MORE else str(code or "")
+        case Dimension.DEVICE | Dimension.BROWSER | Dimension.THEME:
+            value = {
+                Dimension.DEVICE: facts.DEVICES,
+                Dimension.BROWSER: facts.BROWSERS,
+                Dimension.THEME: facts.THEMES,
+            }[dimension][code]
+            if value == "other":
+                return Named.OTHER, ""
+    return (Named.VALUE, value) if value else (Named.UNKNOWN, "")
+
+
+def _totals(cut: Cut) -> Totals:
+    return Totals(
+        impression_count=cut.impression_count,
+        measurable_count=cut.measurable_count,
+        viewable_count=cut.viewable_count,
+        click_count=cut.click_count,
+        conversion_count=cut.conversion_count,
+        revenue_micros=cut.revenue_micros,
+        marked_impression_count=cut.marked_impression_count,
+        marked_click_count=cut.marked_click_count,
+        marked_conversion_count=cut.marked_conversion_count,
+    )
+
+
+def _frequency(rows: Sequence[Reached]) -> Frequency:
+    """Rows of one line item, or of all line items of a campaign."""
+    counts = [0] * (facts.MORE + 1)
+    for row in rows:
+        counts[row.ordinal] += row.ever
+    at_least, most = [], 0
+    for count in reversed(counts[1 : facts.MORE]):
+        most = max(most, count)
+        at_least.append(most)
+    return Frequency(
+        at_least=tuple(reversed(at_least)),
+        impression_count=sum(counts[1:]),
+        unknown_count=counts[0],
+        lately_count=sum(row.lately for row in rows),
+        new_count=sum(row.lately for row in rows if row.ordinal == 1),
+    )
+
+
+def _by_reach(lines: Iterable[ReachLine]) -> tuple[ReachLine, ...]:
+    return tuple(sorted(lines, key=lambda line: (-line.frequency.reach, line.advertiser, line.name)))

@@ -1,0 +1,100 @@
+"""Lines of a breakdown, and frequencies → what people read."""
+
+from __future__ import annotations
+
+from adserver.measurement.cuts import CutLine, Frequency, Named
+from dashboards.words import NONE, count, percent
+
+TITLES = {
+    "country": "Country",
+    "device": "Device",
+    "browser": "Browser",
+    "section": "Section",
+    "size": "Size",
+    "theme": "Theme",
+    "frequency": "Frequency",
+}
+_NAMES = {
+    "desktop": "Desktop",
+    "mobile": "Phone",
+    "tablet": "Tablet",
+    "light": "Light",
+    "dark": "Dark",
+    "chrome": "Chrome",
+    "safari": "Safari",
+    "firefox": "Firefox",
+    "edge": "Edge",
+    "samsung": "Samsung Internet",
+    "opera": "Opera",
+    "facebook": "Facebook app",
+    "instagram": "Instagram app",
+    "google_app": "Google app",
+    "duckduckgo": "DuckDuckGo",
+    "yandex": "Yandex Browser",
+    "uc": "UC Browser",
+    "vivaldi": "Vivaldi",
+    "huawei": "Huawei Browser",
+    "miui": "Mi Browser",
+}
+_UNKNOWN = {
+    "country": "The visitor’s country was not known",
+    "frequency": "The browser keeps nothing, by choice or for want of consent",
+}
+#: How often a browser saw something, as columns of a table: (title, least, most).
+TIMES: tuple[tuple[str, int, int | None], ...] = (
+    *((str(times), times, times) for times in range(1, 6)),
+    ("6–10", 6, 10),
+    ("11+", 11, None),
+)
+
+
+def title_of(line: CutLine, by: str) -> str:
+    """What a line is called on the page."""
+    match line.named:
+        case Named.NONE:
+            return f"No {by} given"
+        case Named.UNKNOWN:
+            return "Not known"
+        case Named.OTHER:
+            return "Other"
+    if by == "frequency":
+        return _ordinal(line.value)
+    # A section may be called as a device or browser is; it is shown as its page calls it.
+    return line.value if by == "section" else _NAMES.get(line.value, line.value)
+
+
+def _ordinal(value: str) -> str:
+    if value.endswith("+"):
+        return f"{value[:-1]}th or later"
+    number = int(value)
+    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending} in its browser"
+
+
+def hint_of(line: CutLine, by: str) -> str:
+    """What a line without a value means; empty for most."""
+    return _UNKNOWN.get(by, "") if line.named is Named.UNKNOWN else ""
+
+
+def mean(average: float | None) -> str:
+    """Impressions per browser: `3.2`."""
+    return NONE if average is None else f"{average:.1f}"
+
+
+def seen(frequency: Frequency, least: int, most: int | None) -> str:
+    """The part of all browsers that saw something so often: `34%`."""
+    return percent(frequency.exactly(least, most) / frequency.reach, 0) if frequency.reach else NONE
+
+
+def unknown(frequency: Frequency) -> str:
+    """The part of impressions whose browsers keep nothing: `12%`."""
+    whole = frequency.impression_count + frequency.unknown_count
+    return percent(frequency.unknown_count / whole, 0) if whole else NONE
+
+
+def reach_sentence(frequency: Frequency) -> str:
+    """What a line says, for those who do not see it as a table."""
+    return (
+        f"{count(frequency.reach)} browsers saw it {mean(frequency.average)} times on average; "
+        f"{unknown(frequency)} of all impressions are in browsers that keep nothing"
+    )
