@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
@@ -17,6 +18,7 @@ from adserver.editing.objects import Objects
 from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.measurement.cuts import Cuts
+from adserver.measurement.delivery import deliveries_of
 from adserver.measurement.report import Reports
 from adserver.serving.explain import explain_route
 from adserver.serving.parts import Parts
@@ -38,6 +40,7 @@ def people_routes(
     settings, clock = parts.settings, parts.clock
     accounts, url = Accounts(users, clock, settings), sqlite_url(settings.db)
     services = Services(Editor(url, clock), Objects(catalog, url), accounts, clock, settings)
+    deliveries = partial(deliveries_of, parts.steering)
     password = settings.reports_password
 
     def door(refuse: Refuse, scope: Scope) -> Middleware:
@@ -51,5 +54,5 @@ def people_routes(
         *report_routes(reports, cuts, door(refusal_of_reports(password), Scope.REPORTS)),
         explain_route(parts, current, door(refuse, Scope.READ)),
         Mount("/api/v1", build_api(services)),
-        *console_routes(accounts, services.editor, services.objects, current, clock, settings),
+        *console_routes(accounts, services.editor, services.objects, current, deliveries, clock, settings),
     ]

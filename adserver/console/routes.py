@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount
 
 from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import Scope
 from adserver.clock import Clock
 from adserver.console.account import Account
 from adserver.console.history import History
+from adserver.console.home import Home
 from adserver.console.objects import CatalogPages
-from adserver.console.pages import ASSETS, page
+from adserver.console.pages import ASSETS
 from adserver.console.sign_in import SignIn, refuse
 from adserver.console.users import Users
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
 from adserver.engines.catalog_store import Stored
+from adserver.measurement.delivery import Deliveries
 from adserver.settings import Settings
 from adserver.web.door import Door
 
@@ -30,6 +30,7 @@ def routes(
     editor: Editor,
     objects: Objects,
     current: Callable[[], Stored],
+    deliveries: Deliveries,
     clock: Clock,
     settings: Settings,
 ) -> list[BaseRoute]:
@@ -42,7 +43,7 @@ def routes(
         scopes={False: Scope.READ, True: Scope.WRITE},
     )
     inner: list[BaseRoute] = [
-        Route("/", _home),
+        *Home(deliveries, objects, editor, clock).routes(),
         *Account(accounts).routes(),
         *CatalogPages(editor, objects, clock, settings).routes(),
         *History(editor, clock).routes(),
@@ -50,7 +51,3 @@ def routes(
     ]
     behind = Mount("/", routes=inner, middleware=[door])
     return [Mount("/console", routes=[ASSETS.route(), *SignIn(accounts, settings).routes(), behind])]
-
-
-async def _home(request: Request) -> Response:
-    return page(request, "home.html", "Home")

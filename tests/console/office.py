@@ -73,9 +73,11 @@ def office(
         asyncio.run(_hire(db))
     with serve(App(Settings(db=db, catalog_poll_seconds=0.05, **settings))) as url:  # type: ignore[arg-type]
         opened = Office(url, db)
-        yield opened
-        for client in opened.clients:
-            client.close()
+        try:
+            yield opened
+        finally:
+            for client in opened.clients:
+                client.close()
 
 
 def text_of(html: str) -> str:
