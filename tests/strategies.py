@@ -229,6 +229,7 @@ def _targets(
 
 
 _WEIGHT = {"weight": st.integers(1, 10_000)}
+_POLITICAL = {"sponsor": "Green List", "political": True, "notice": "https://party.example/notice"}
 _CATEGORIES = ("IAB13", "IAB13-4", "IAB7-39")
 _IMAGE_EXTRAS = st.fixed_dictionaries({}, optional={"image_dark": st.just("/dark.png"), **_WEIGHT})
 _HTML_EXTRAS = st.fixed_dictionaries({}, optional={"click": st.just("/landing"), **_WEIGHT})
@@ -276,6 +277,7 @@ _ITEM_EXTRAS = st.fixed_dictionaries(
         "trusted": st.booleans(),
         "allow_topics": some(TOPICS, least=0),
         "categories": some(_CATEGORIES, least=0),
+        "disclosure": st.sampled_from([{"sponsor": 'The "Bank"', "payer": "ü"}, _POLITICAL]),
     },
 )
 

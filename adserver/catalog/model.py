@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from adserver.catalog.consent import SiteConsent
+from adserver.catalog.disclosure import Disclosure, DisclosureWords
 from adserver.catalog.fields import (
     Attribute,
     Category,
@@ -80,6 +81,7 @@ class Site(Part):
     consent: SiteConsent = SiteConsent()
     seller: Seller | None = None
     ads_txt: AdsTxt = ()
+    disclosure_words: DisclosureWords = DisclosureWords()
     slot: tuple[Slot, ...] = ()
 
     @property
@@ -236,6 +238,7 @@ class LineItem(Part):
     trusted: Flag = False
     allow_topics: tuple[Text, ...] = ()
     categories: Annotated[tuple[Category, ...], Field(max_length=20)] = ()
+    disclosure: Disclosure | None = None
     target: Target = Target()
     creative: tuple[Creative, ...] = ()
 
@@ -326,6 +329,7 @@ class Campaign(Part):
     name: Name
     caps: Caps = ()
     lookback: Lookback | None = None
+    disclosure: Disclosure | None = None
     line_item: tuple[LineItem, ...] = ()
 
 
@@ -338,6 +342,7 @@ class Advertiser(Part):
     name: Name
     sites: tuple[Name, ...] = ()
     domain: Domain | None = None
+    disclosure: Disclosure | None = None
     campaign: tuple[Campaign, ...] = ()
 
 

@@ -34,6 +34,8 @@ class AuctionAsk(Ask, frozen=True):
     floor_micros: int = 0
     """CPM below which nobody bids."""
     blocked: tuple[Trait, ...] = ()
+    disclosed: bool = False
+    """Whether only those may bid who say on whose behalf they advertise."""
 
 
 class Auctions:
@@ -48,6 +50,8 @@ class Auctions:
         sold = [flag and _model(item) in MODELS for flag, (_, _, item) in zip(flags, owned, strict=True)]
         self._sold = bitmap.of_flags(sold) & ~together
         self._floors = sorted({round(ecpm * _MICROS) for ecpm, one in zip(ecpms, sold, strict=True) if one})
+        told = [bool(item.disclosure or campaign.disclosure or a.disclosure) for a, campaign, item in owned]
+        self._disclosed = bitmap.of_flags(told)
         self._holders: dict[Trait, list[int]] = {}
         for position, (advertiser, _, item) in enumerate(owned):
             if sold[position]:
@@ -55,17 +59,24 @@ class Auctions:
                     self._holders.setdefault(trait, []).append(position)
 
     def ask(
-        self, slot: str, sizes: tuple[str, ...], floor_micros: int, unwanted: Mapping[str, Iterable[str]]
+        self,
+        slot: str,
+        sizes: tuple[str, ...],
+        floor_micros: int,
+        unwanted: Mapping[str, Iterable[str]],
+        *,
+        disclosed: bool = False,
     ) -> AuctionAsk:
         """Ask for a slot. `unwanted`: kind of trait → values of it. Floors between two prices are alike."""
         above = bisect_left(self._floors, floor_micros)
         floor = self._floors[above] if above < len(self._floors) else _UNPAYABLE
         traits = {(kind, value) for kind, values in unwanted.items() for value in values}
-        return AuctionAsk(slot, sizes, None, floor, tuple(sorted(traits & self._holders.keys())))
+        return AuctionAsk(slot, sizes, None, floor, tuple(sorted(traits & self._holders.keys())), disclosed)
 
     def able(self, ask: AuctionAsk) -> int:
         """Bitmap of the line items that may bid."""
-        bits = self._sold & bitmap.of_flags(self._ecpms * _MICROS >= ask.floor_micros - 0.5)
+        bits = self._sold & (self._disclosed if ask.disclosed else self._sold)
+        bits &= bitmap.of_flags(self._ecpms * _MICROS >= ask.floor_micros - 0.5)
         blocked = {position for trait in ask.blocked for position in self._holders.get(trait, ())}
         return bits & ~bitmap.of_positions(blocked, self._count) if blocked else bits
 

@@ -112,6 +112,9 @@ class Index:
         self.sites = {site.name: self._site(site, sizes, ids) for site in catalog.site}
         self.domains = {site.host: site.name for site in reversed(catalog.site)}
         """Host, without "www." and port → the first site there."""
+        self.slot_sites = {
+            ids["slot", site.name, slot.name]: site for site in catalog.site for slot in site.slot
+        }
 
     def _learn_prices(self) -> None:
         """Note those of which it has to be learned what an impression earns: paid by clicks, or by views."""

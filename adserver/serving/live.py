@@ -18,6 +18,7 @@ from adserver.engines.catalog_store import Stored
 from adserver.measurement.conversion import Terms, terms_of
 from adserver.measurement.token import FillToken, Stem, stem_of
 from adserver.serving.consent import SiteRule, site_rule
+from adserver.serving.disclosure import said_of
 from adserver.serving.tag import Tag, tag_of
 from adserver.settings import Settings
 
@@ -90,7 +91,7 @@ def _pieces(url: str) -> tuple[bytes, ...]:
 
 
 def _encode(fill: Fill, index: Index, version: int, refresh_seconds: int | None) -> Fragments:
-    choice, creative = fill.choice, fill.choice.creative
+    choice, creative, said = fill.choice, fill.choice.creative, said_of(index, fill)
     stem = stem_of(
         FillToken(
             fill=0,
@@ -108,8 +109,10 @@ def _encode(fill: Fill, index: Index, version: int, refresh_seconds: int | None)
         "tier": choice.item.tier,
         "line_item": choice.item.name,
         "size": creative.size,
-        "label": fill.label,
+        "label": said.label,
     }
+    if said.lines:
+        outer["disclosure"] = said.lines
     if refresh_seconds:
         outer["refresh_seconds"] = refresh_seconds
     drawn = {

@@ -17,7 +17,7 @@ from adserver.catalog.model import Site
 from adserver.catalog.seller import record_of
 from adserver.decision.index import Index
 from adserver.serving.parts import Parts
-from adserver.serving.trackers import base_of
+from adserver.serving.trackers import base_of, system_in
 
 #: Browsers and crawlers may keep what is answered for an hour.
 _HEADERS = {
@@ -33,7 +33,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
 
     async def ads_txt(request: Request) -> Response:
         site = site_asked(request, parts.live.index)
-        lines = list(ads_txt_lines(site, system_of(request, parts))) if site else []
+        lines = list(ads_txt_lines(site, system_in(base_of(request.scope, parts.settings)))) if site else []
         if not lines:
             # An empty file would say that nobody may sell (ads.txt 1.1, section 3.2.1).
             return PlainTextResponse("There is no ads.txt." if site else _NOWHERE, 404, _HEADERS)
@@ -50,18 +50,15 @@ def routes(parts: Parts) -> list[BaseRoute]:
         site = site_asked(request, parts.live.index)
         if site is None or site.seller is None:
             return PlainTextResponse("The site has no seller." if site else _NOWHERE, 404, _HEADERS)
-        return JSONResponse(chain_of(site, system_of(request, parts)), headers=_HEADERS)
+        return JSONResponse(
+            chain_of(site, system_in(base_of(request.scope, parts.settings))), headers=_HEADERS
+        )
 
     return [
         Route("/ads.txt", ads_txt),
         Route("/sellers.json", sellers_json),
         Route("/schain.json", supply_chain),
     ]
-
-
-def system_of(request: Request, parts: Parts) -> str:
-    """The domain by which this server is known as an advertising system."""
-    return base_of(request.scope, parts.settings).partition("://")[2].partition(":")[0]
 
 
 def site_asked(request: Request, index: Index) -> Site | None:

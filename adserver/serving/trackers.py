@@ -67,6 +67,11 @@ def pixel() -> Response:
     return Response(_GIF, headers=_HEADERS, media_type="image/gif")
 
 
+def system_in(base: str) -> str:
+    """The domain by which this server is known as an advertising system: that of where it is reached."""
+    return base.partition("://")[2].partition(":")[0]
+
+
 def base_of(scope: Scope, settings: Settings) -> str:
     """Where browsers reach this server: as set, or as this request reached it, without a slash at the end."""
     if settings.public_url:

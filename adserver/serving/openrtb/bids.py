@@ -22,10 +22,12 @@ from adserver.decision.index import IndexedSite
 from adserver.measurement.event import Validity
 from adserver.measurement.log import AUCTION, BID, INVALID
 from adserver.money import MICROS
+from adserver.serving.disclosure import disclosure_of, dsa_of, said_of
 from adserver.serving.openrtb.mapping import Place, context_in, country_in, places_in, site_in, visitor_in
 from adserver.serving.openrtb.markup import markup_of
 from adserver.serving.openrtb.request import Auction, Wanted
 from adserver.serving.parts import Parts
+from adserver.serving.trackers import system_in
 from adserver.serving.visitor import visitor_of
 
 #: `mtype` of a bid: a banner.
@@ -93,15 +95,17 @@ class _Maker:
 
     def _bid(self, place: Place, fill: Fill, price: float) -> Bid:
         choice, creative = fill.choice, fill.choice.creative
-        advertiser, campaign = self.parts.live.index.owners[choice.position]
+        index = self.parts.live.index
+        advertiser, campaign = index.owners[choice.position]
+        disclosure = disclosure_of(index, fill)
         number = self.parts.ids.next(self.now_ms)
         token = self.parts.key.sign(self.parts.live.fragments(fill).stem, number, self.facts).decode()
         width, height = map(int, creative.size.split("x"))
-        bid = {
+        bid: Bid = {
             "id": f"{number:x}",
             "impid": place.imp.id,
             "price": price,
-            "adm": markup_of(fill, self.base, token if self.tracked else None),
+            "adm": markup_of(fill, said_of(index, fill), self.base, token if self.tracked else None),
             "adomain": domains_of(advertiser, choice.item),
             "cid": campaign.name,
             "crid": creative.name,
@@ -111,6 +115,8 @@ class _Maker:
             "exp": self.parts.settings.bid_seconds,
             "ext": {"prebid": {"type": "banner"}},
         }
+        if disclosure:
+            bid["ext"]["dsa"] = dsa_of(disclosure, system_in(self.base))
         if choice.item.categories:
             bid["cat"] = choice.item.categories
         if creative.attributes:

@@ -14,7 +14,7 @@ from adserver.decision.index import Index, IndexedSite
 from adserver.money import MICROS
 from adserver.serving.agents import agent_of
 from adserver.serving.openrtb.countries import country_of
-from adserver.serving.openrtb.request import Auction, Impression, Params, Site, Wanted
+from adserver.serving.openrtb.request import Auction, Impression, Params, Regs, Site, Wanted
 from adserver.serving.visitor import CountryOf, Visitor
 from adserver.serving.wire import MAX_BID_MICROS, MAX_URL_CHARS
 from adserver.settings import Settings
@@ -22,6 +22,8 @@ from adserver.settings import Settings
 #: AdCOM 1.0, "Device Types", as far as they are ours; 1 is a phone or a tablet.
 _DEVICES = {2: "desktop", 4: "mobile", 5: "tablet"}
 _MOST_SIZES = 50
+#: From this value of `dsarequired` on, bids without `dsa` are not taken.
+DSA_REQUIRED = 2
 
 
 class Place(NamedTuple):
@@ -75,6 +77,9 @@ def places_in(
     """
     if auction.cur and site.site.currency not in auction.cur:
         return
+    regs = auction.regs or Regs()
+    dsa = regs.dsa or (regs.ext.dsa if regs.ext else None)
+    disclosed = dsa is not None and dsa.required >= DSA_REQUIRED
     unwanted = {"domain": [text.lower() for text in auction.badv], "category": auction.bcat}
     for imp, bidders in wanted[: settings.max_slots_per_page]:
         slot = _slot_in(imp, bidders, site)
@@ -90,7 +95,7 @@ def places_in(
         sizes.append((imp.banner.w, imp.banner.h))
         names = tuple(dict.fromkeys(f"{w}x{h}" for w, h in sizes if w and h))[:_MOST_SIZES]
         blocked = {**unwanted, "attribute": map(str, imp.banner.battr)}
-        yield Place(imp, index.auctions.ask(slot, names, floor, blocked), seat)
+        yield Place(imp, index.auctions.ask(slot, names, floor, blocked, disclosed=disclosed), seat)
 
 
 def _slot_in(imp: Impression, bidders: Sequence[tuple[str, Params]], site: IndexedSite) -> str | None:

@@ -13,8 +13,10 @@ from html import escape
 from importlib.resources import files
 from urllib.parse import urljoin
 
+from adserver.catalog.fields import FILL_MACRO
 from adserver.catalog.model import Creative
 from adserver.decision.context import Fill
+from adserver.serving.disclosure import Said
 
 _FRAME = "allow-scripts allow-popups allow-popups-to-escape-sandbox"
 #: MRC, "Viewable Ad Impression Measurement Guidelines": half of the pixels, of large units three tenths.
@@ -22,16 +24,17 @@ _LARGE_PX = 242_500
 _COMMENTS = re.compile(r"^ *//.*\n|^ +", re.MULTILINE)
 
 
-def markup_of(fill: Fill, base: str, token: str | None) -> str:
+def markup_of(fill: Fill, said: Said, base: str, token: str | None) -> str:
     """`base`: where browsers reach this server. `token` None: a test, that nothing is reported of."""
     creative = fill.choice.creative
     width, height = map(int, creative.size.split("x"))
-    click = f"{base}/v1/click/{token}" if token else urljoin(f"{base}/", creative.click or "")
+    landing = urljoin(f"{base}/", (creative.click or "").replace(FILL_MACRO, ""))
+    click = f"{base}/v1/click/{token}" if token else landing
     ratio = 0.3 if width * height >= _LARGE_PX else 0.5
     parts = [
         f'<div style="position:relative;width:{width}px;height:{height}px;overflow:hidden">',
         _drawing(creative, width, height, base, click),
-        f'<div style="{_LABEL}">{escape(fill.label)}</div></div>',
+        f"{_label(said, height)}</div>",
     ]
     if token:
         pixel = escape(f"{base}/v1/events/impression/{token}")
@@ -41,9 +44,25 @@ def markup_of(fill: Fill, base: str, token: str | None) -> str:
     return "".join(parts)
 
 
+def _label(said: Said, height: int) -> str:
+    """In a corner of the ad, which fills its frame; opened by click or key where there is more to tell."""
+    if not said.lines:
+        return f'<div style="{_LABEL}">{escape(said.label)}</div>'
+    lines = "".join(f"<div>{escape(what)}: {_who(*who)}</div>" for what, *who in said.lines)
+    style = f"{_LABEL};max-height:{height}px;overflow:auto;z-index:1"
+    summary = f'<summary style="cursor:pointer;list-style:none">{escape(said.label)} ⓘ</summary>'
+    return f'<details style="{style}">{summary}{lines}</details>'
+
+
+def _who(name: str, url: str = "") -> str:
+    if url:
+        return f'<a href="{escape(url)}" target="_blank" rel="noopener nofollow">{escape(name)}</a>'
+    return f"<b>{escape(name)}</b>"
+
+
 _LABEL = (
     "position:absolute;top:0;right:0;padding:0 4px;font:10px/14px system-ui,sans-serif;"
-    "color:#222;background:rgba(255,255,255,.85)"
+    "color:#222;background:rgba(255,255,255,.9)"
 )
 
 

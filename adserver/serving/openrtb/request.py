@@ -146,6 +146,23 @@ class Device(msgspec.Struct):
     geo: Geo | None = None
 
 
+class Dsa(msgspec.Struct):
+    """What the Digital Services Act asks for on this page; from 2 on, bids must say who is behind them."""
+
+    required: int = msgspec.field(default=0, name="dsarequired")
+
+
+class RegsExtra(msgspec.Struct):
+    dsa: Dsa | None = None
+
+
+class Regs(msgspec.Struct):
+    """The law that holds. That of consent changes nothing here: nothing is stored, and no profile is used."""
+
+    dsa: Dsa | None = None
+    ext: RegsExtra | None = None
+
+
 class Node(msgspec.Struct):
     """One seller that the request passed through."""
 
@@ -209,6 +226,7 @@ class Auction(msgspec.Struct):
     site: Site | None = None
     app: Site | None = None
     device: Device | None = None
+    regs: Regs | None = None
     source: Source | None = None
     user: User | None = None
     tmax: Count | None = None

@@ -1,8 +1,9 @@
 // A fill → its creative and label in the middle of the slot's space: images from facts, HTML in a sandboxed frame.
 
+import { labelOf } from "./label.js";
 import { create, dimensions, tell, trust, webUrl } from "./page.js";
 import { drawBid } from "./prebid.js";
-import { LABEL_HEIGHT_PX, halt } from "./slots.js";
+import { halt } from "./slots.js";
 import { theme } from "./theme.js";
 import { drawn } from "./view.js";
 
@@ -21,22 +22,13 @@ export const render = async (slot, fill) => {
  * `paint` makes it that of the theme of now.
  */
 export const show = (slot, fill, drawing, paint) => {
-  const label = create("div", {
-    width: "100%",
-    height: `${LABEL_HEIGHT_PX}px`,
-    font: `11px/${LABEL_HEIGHT_PX}px system-ui, sans-serif`,
-    textAlign: "center",
-    overflow: "hidden",
-    color: "inherit", // the page's own text colour, which its readers can read in light and dark
-  });
-  label.textContent = fill.label || "Advertisement";
   const unit = create("div", {
     display: "flex",
     flexDirection: "column",
     justifyContent: "center",
     minHeight: `${slot.height}px`,
   });
-  unit.append(label, drawing);
+  unit.append(labelOf(fill), drawing);
   halt(slot);
   if (slot.unit) slot.unit.replaceWith(unit);
   else slot.element.append(unit);
