@@ -37,6 +37,7 @@ SUMS = (
     "marked_click_count",
     "marked_conversion_count",
 )
+#: In this order of the columns. Their primary keys begin with what reports ask for, and group by.
 KEY = "dimension, day, slot, item, value"
 REACH_KEY = "dimension, slot, item, ordinal"
 FREQUENCIES = (Dimension.FREQUENCY, Dimension.CAMPAIGN_FREQUENCY)

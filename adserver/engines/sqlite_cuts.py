@@ -15,28 +15,48 @@ from adserver.engines.sqlite_reader import SqliteReader
 
 #: States in which names of sections are kept: this, and the code.
 SECTION_STATE = "section."
-_HERE = "slot IN (SELECT value FROM json_each(:slots)) AND item = coalesce(:item, item)"
+_HERE = "slot IN (SELECT value FROM json_each(:slots))"
 _SINCE = f"coalesce((SELECT value FROM counter WHERE name = '{FOLDED_FILL}'), 0)"  # noqa: S608  (our own name)
-_NEW = f"({ROWS.format(table=f'event WHERE fill >= {_SINCE} AND {_HERE}')})"
+#: Events that are not summed yet.
+_NEW = f"({ROWS.format(table=f'event WHERE fill >= {_SINCE} AND {_HERE} {{item}}')})"
+_TOTALS = ", ".join(f"sum({name}) AS {name}" for name in SUMS)
+#: Grouped twice, first in the order of the primary key, which needs no sorting.
 _BREAKDOWN = f"""
-SELECT value, {", ".join(f"sum({name})" for name in SUMS)} FROM (
-  SELECT value, {", ".join(SUMS)} FROM breakdown
-  WHERE dimension = :dimension AND day BETWEEN :first AND :last AND {_HERE}
+SELECT value, {_TOTALS} FROM (
+  SELECT value, {_TOTALS} FROM breakdown
+  WHERE dimension = :dimension AND day BETWEEN :first AND :last AND {_HERE} {{item}} GROUP BY day, value
   UNION ALL
   SELECT {{value}}, {", ".join(SUMS)} FROM ({BY_FILL.format(source=_NEW)})
   WHERE day BETWEEN :first AND :last)
 GROUP BY 1
 """  # noqa: S608  (our own names)
+_ITEM, _CAMPAIGN = (int(one) for one in FREQUENCIES)
+#: A dimension with few values, of which each has all impressions.
+_ANY = int(Dimension.PRICE_MODEL)
+_LATELY = f"""
+SELECT item, sum(impressions), sum(new), sum(new_to_campaign) FROM (
+  SELECT item, sum(impression_count) AS impressions, 0 AS new, 0 AS new_to_campaign FROM breakdown
+  WHERE dimension = {_ANY} AND day BETWEEN :first AND :last AND {_HERE} GROUP BY item
+  UNION ALL
+  SELECT item, 0, impression_count * (dimension = {_ITEM}), impression_count * (dimension = {_CAMPAIGN})
+  FROM json_each(:days) AS d CROSS JOIN breakdown b ON b.day = d.value AND b.value = 1
+  WHERE dimension IN ({_ITEM}, {_CAMPAIGN}) AND {_HERE}
+  UNION ALL
+  SELECT item, dimension = {_ITEM}, (dimension, ordinal) = ({_ITEM}, 1),
+    (dimension, ordinal) = ({_CAMPAIGN}, 1)
+  FROM ({REACHING.format(source=_NEW.format(item=""))}) WHERE day BETWEEN :first AND :last)
+GROUP BY 1 HAVING sum(impressions)
+"""  # noqa: S608  (our own names)
 _REACH = f"""
-SELECT dimension, item, ordinal, sum(ever), sum(lately) FROM (
-  SELECT dimension, item, ordinal, impression_count AS ever, 0 AS lately FROM reach WHERE {_HERE}
+SELECT dimension, item, ordinal, sum(impression_count) FROM (
+  SELECT r.dimension, r.item, r.ordinal, r.impression_count
+  FROM json_each(:items) AS i CROSS JOIN (VALUES ({_ITEM}), ({_CAMPAIGN})) AS d
+    CROSS JOIN reach r ON r.item = i.value AND r.dimension = d.column1
+  WHERE {_HERE}
   UNION ALL
-  SELECT dimension, item, value, 0, impression_count FROM breakdown
-  WHERE dimension IN ({", ".join(str(int(one)) for one in FREQUENCIES)})
-    AND day BETWEEN :first AND :last AND {_HERE}
-  UNION ALL
-  SELECT dimension, item, ordinal, 1, day BETWEEN :first AND :last FROM ({REACHING.format(source=_NEW)}))
-GROUP BY 1, 2, 3 HAVING sum(ever)
+  SELECT dimension, item, ordinal, 1 FROM ({REACHING.format(source=_NEW.format(item=""))})
+  WHERE item IN (SELECT value FROM json_each(:items)))
+GROUP BY 1, 2, 3
 """  # noqa: S608  (our own names)
 _SECTIONS = "SELECT CAST(substr(name, :from) AS INTEGER), value FROM saved_state WHERE name GLOB :named"
 
@@ -56,17 +76,27 @@ class Cut(NamedTuple):
     marked_conversion_count: int
 
 
-class Reached(NamedTuple):
-    """Impressions that were the `ordinal`-th of a line item, or of its campaign, to their browser.
+class Lately(NamedTuple):
+    """Impressions of a line item in some days, and those that were the first in their browser."""
 
-    `dimension` says of which. `ever` are all that were counted, `lately` those of the period.
+    item: int
+    impression_count: int
+    new_count: int
+    """The first of the line item."""
+    campaign_new_count: int
+    """The first of its campaign."""
+
+
+class Reached(NamedTuple):
+    """Impressions ever that were the `ordinal`-th of a line item, or of its campaign, to their browser.
+
+    `dimension` says of which.
     """
 
     dimension: int
     item: int
     ordinal: int
-    ever: int
-    lately: int
+    impression_count: int
 
 
 class SqliteCuts(SqliteReader):
@@ -79,19 +109,23 @@ class SqliteCuts(SqliteReader):
         self, dimension: Dimension, first: int, last: int, slots: Sequence[int], item: int | None
     ) -> list[Cut]:
         """What was counted in the days, by each value of a dimension."""
-        statement = _BREAKDOWN.format(value=VALUE[dimension])
-        asked = {**_asked(first, last, slots, item), "dimension": int(dimension)}
-        return [Cut(*row) for row in await self._rows(statement, asked)]
+        only = "" if item is None else "AND item = :item"
+        statement = _BREAKDOWN.format(value=VALUE[dimension], item=only)
+        asked = {"dimension": int(dimension), "first": first, "last": last, "item": item}
+        return [Cut(*row) for row in await self._rows(statement, {**asked, "slots": json.dumps(slots)})]
 
-    async def reach(self, first: int, last: int, slots: Sequence[int]) -> list[Reached]:
-        """Impressions of each line item by ordinal: all of them, and those of the days."""
-        return [Reached(*row) for row in await self._rows(_REACH, _asked(first, last, slots, None))]
+    async def lately(self, first: int, last: int, slots: Sequence[int]) -> list[Lately]:
+        """The line items that had impressions in the days."""
+        days = json.dumps(list(range(first, last + 1)))
+        asked: dict[str, str | int | None] = {"first": first, "last": last, "days": days}
+        return [Lately(*row) for row in await self._rows(_LATELY, {**asked, "slots": json.dumps(slots)})]
+
+    async def reach(self, items: Sequence[int], slots: Sequence[int]) -> list[Reached]:
+        """All impressions of some line items by ordinal."""
+        asked = {"items": json.dumps(items), "slots": json.dumps(slots)}
+        return [Reached(*row) for row in await self._rows(_REACH, asked)]
 
     async def sections(self) -> dict[int, str]:
         """Code → name of every section that is told apart."""
         asked: dict[str, str | int | None] = {"from": len(SECTION_STATE) + 1, "named": f"{SECTION_STATE}*"}
         return {code: bytes(name).decode() for code, name in await self._rows(_SECTIONS, asked)}
-
-
-def _asked(first: int, last: int, slots: Sequence[int], item: int | None) -> dict[str, str | int | None]:
-    return {"first": first, "last": last, "slots": json.dumps(slots), "item": item}

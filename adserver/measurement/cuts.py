@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate, chain
 from typing import Protocol
 
 from adserver.catalog.nearest import nearest
@@ -16,7 +17,7 @@ from adserver.clock import EPOCH
 from adserver.decision import facts
 from adserver.decision.facts import Dimension
 from adserver.engines.catalog_store import Stored
-from adserver.engines.sqlite_cuts import Cut, Reached
+from adserver.engines.sqlite_cuts import Cut, Lately, Reached
 from adserver.errors import InvalidInput
 from adserver.measurement.report import Choice, Totals
 
@@ -46,8 +47,12 @@ class Source(Protocol):
         """What was counted in the days, by each value of a dimension."""
         ...
 
-    async def reach(self, first: int, last: int, slots: Sequence[int], /) -> list[Reached]:
-        """Impressions of each line item by ordinal: all of them, and those of the days."""
+    async def lately(self, first: int, last: int, slots: Sequence[int], /) -> list[Lately]:
+        """The line items that had impressions in the days."""
+        ...
+
+    async def reach(self, items: Sequence[int], slots: Sequence[int], /) -> list[Reached]:
+        """All impressions of some line items by ordinal."""
         ...
 
     async def sections(self) -> dict[int, str]:
@@ -194,33 +199,32 @@ class Cuts:
 
     async def reach(self, choice: Choice) -> Reach:
         """The reach of what had impressions in the period."""
-        found = await self._source.reach(*_days(choice), list(self._slots(choice).values()))
-        stored = self._catalog()
+        slots, stored = list(self._slots(choice).values()), self._catalog()
+        lately = {one.item: one for one in await self._source.lately(*_days(choice), slots)}
+        # A campaign's reach is that of all of its line items, those too that rest.
+        items_in: dict[tuple[str, ...], list[int]] = {
+            stored.campaigns[item]: [] for item in lately if item in stored.campaigns
+        }
+        for item, path in stored.campaigns.items():
+            if path in items_in:
+                items_in[path].append(item)
+        counts = _by_item(await self._source.reach([*chain(*items_in.values())], slots))
         names = {number: path[1] for path, number in stored.ids.items() if path[0] == "line_item"}
-        current = {item.name for _, _, item in stored.catalog.line_items()}
-        of_item: dict[int, list[Reached]] = {}
-        of_campaign: dict[tuple[str, ...], list[Reached]] = {}
-        items_in: dict[tuple[str, ...], dict[int, None]] = {}
-        for row in found:
-            path = stored.campaigns.get(row.item)
-            if path is None:
-                continue  # line item 0: of creatives that no catalog knew
-            if row.dimension == Dimension.FREQUENCY:
-                of_item.setdefault(row.item, []).append(row)
-                items_in.setdefault(path, {})[row.item] = None
-            else:
-                of_campaign.setdefault(path, []).append(row)
+
+        def line(name: str, path: tuple[str, ...], frequency: Frequency, *inside: ReachLine) -> ReachLine:
+            archived = (path if inside else ("line_item", name)) in stored.archived
+            return ReachLine(name, path[1], frequency, archived, _by_reach(inside))
+
         campaigns = []
-        for path, rows in of_campaign.items():
-            lines = [
-                ReachLine(names[item], path[1], _frequency(of_item[item]), names[item] not in current)
-                for item in items_in[path]
-            ]
-            shown = [line for line in lines if line.frequency.lately_count]
-            campaigns.append(
-                ReachLine(path[2], path[1], _frequency(rows), path in stored.archived, _by_reach(shown))
+        for path, items in items_in.items():
+            of_items = (
+                line(names[item], path, _frequency(Dimension.FREQUENCY, [item], counts, lately))
+                for item in items
+                if item in lately
             )
-        return Reach(choice, _by_reach(line for line in campaigns if line.frequency.lately_count))
+            frequency = _frequency(Dimension.CAMPAIGN_FREQUENCY, items, counts, lately)
+            campaigns.append(line(path[2], path, frequency, *of_items))
+        return Reach(choice, _by_reach(campaigns))
 
     def _slots(self, choice: Choice) -> dict[str, int]:
         """Name → id of every slot that the site has or had."""
@@ -272,21 +276,32 @@ def _totals(cut: Cut) -> Totals:
     )
 
 
-def _frequency(rows: Sequence[Reached]) -> Frequency:
-    """Rows of one line item, or of all line items of a campaign."""
-    counts = [0] * (facts.MORE + 1)
-    for row in rows:
-        counts[row.ordinal] += row.ever
-    at_least, most = [], 0
-    for count in reversed(counts[1 : facts.MORE]):
-        most = max(most, count)
-        at_least.append(most)
+_Counts = dict[tuple[int, int], list[int]]
+
+
+def _by_item(rows: Iterable[Reached]) -> _Counts:
+    """(dimension, line item) → impressions by ordinal."""
+    counts: _Counts = {}
+    for dimension, item, ordinal, count in rows:
+        counts.setdefault((dimension, item), [0] * (facts.MORE + 1))[ordinal] = count
+    return counts
+
+
+def _frequency(
+    dimension: Dimension, items: Sequence[int], counts: _Counts, lately: Mapping[int, Lately]
+) -> Frequency:
+    """How often browsers saw a line item, or any of a campaign's."""
+    found = [counts[dimension, item] for item in items if (dimension, item) in counts]
+    unknown, *known = (sum(column) for column in zip([0] * (facts.MORE + 1), *found, strict=True))
+    at_least = list(accumulate(reversed(known[: facts.MOST_ORDINAL]), max))
+    recent = [lately[item] for item in items if item in lately]
+    of_item = dimension is Dimension.FREQUENCY
     return Frequency(
         at_least=tuple(reversed(at_least)),
-        impression_count=sum(counts[1:]),
-        unknown_count=counts[0],
-        lately_count=sum(row.lately for row in rows),
-        new_count=sum(row.lately for row in rows if row.ordinal == 1),
+        impression_count=sum(known),
+        unknown_count=unknown,
+        lately_count=sum(one.impression_count for one in recent),
+        new_count=sum(one.new_count if of_item else one.campaign_new_count for one in recent),
     )
 
 

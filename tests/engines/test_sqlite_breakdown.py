@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from adserver.decision import facts
 from adserver.decision.facts import Dimension
-from adserver.engines.sqlite_breakdown import FOLDED_FILL
-from adserver.engines.sqlite_cuts import Cut, Reached, SqliteCuts
+from adserver.engines.sqlite_breakdown import FOLDED_FILL, FREQUENCIES
+from adserver.engines.sqlite_cuts import Cut, Lately, Reached, SqliteCuts
 from adserver.engines.sqlite_retention import SqliteRetention
 from adserver.measurement.event import Event
 from tests.engines.logs import new_log
@@ -138,16 +138,24 @@ def chosen(cells: Cells, first: int, last: int, slots: Sequence[int], item: int 
     return {Cut(value, *counts) for value, counts in sums.items()}
 
 
-def reached(db: Path, first: int, last: int, slots: Sequence[int]) -> set[Reached]:
+def reached(db: Path, slots: Sequence[int]) -> set[Reached]:
     """Impressions by ordinal, from the cells of the two dimensions that have it."""
-    ever: Counter[tuple[int, int, int]] = Counter()
-    lately: Counter[tuple[int, int, int]] = Counter()
-    for dimension in (Dimension.FREQUENCY, Dimension.CAMPAIGN_FREQUENCY):
+    counts: Counter[tuple[int, int, int]] = Counter()
+    for dimension in FREQUENCIES:
+        for (_, slot, item, ordinal), cell in plainly(db, dimension).items():
+            counts[dimension, item, ordinal] += cell[0] if slot in slots else 0
+    return {Reached(*key, count) for key, count in counts.items() if count}
+
+
+def lately(db: Path, first: int, last: int, slots: Sequence[int]) -> set[Lately]:
+    """Impressions of some days, and those of them that are the first, in the same way."""
+    counts: dict[int, list[int]] = defaultdict(lambda: [0] * 3)
+    for place, dimension in enumerate(FREQUENCIES, start=1):
         for (day, slot, item, ordinal), cell in plainly(db, dimension).items():
-            if slot in slots and cell[0]:
-                ever[dimension, item, ordinal] += cell[0]
-                lately[dimension, item, ordinal] += cell[0] if first <= day <= last else 0
-    return {Reached(*key, count, lately[key]) for key, count in ever.items()}
+            if slot in slots and first <= day <= last:
+                counts[item][0] += cell[0] if place == 1 else 0
+                counts[item][place] += cell[0] if ordinal == 1 else 0
+    return {Lately(item, *of_item) for item, of_item in counts.items() if of_item[0]}
 
 
 async def compare_all(db: Path) -> None:
@@ -158,7 +166,10 @@ async def compare_all(db: Path) -> None:
             found = await cuts.breakdown(dimension, first, last, slots, item)
             assert set(found) == chosen(plainly(db, dimension), first, last, slots, item)
             assert len(set(found)) == len(found)
-        assert set(await cuts.reach(first, last, slots)) == reached(db, first, last, slots)
+        assert set(await cuts.lately(first, last, slots)) == lately(db, first, last, slots)
+        for items in (ITEMS, ITEMS[:1]):
+            found_of = {row for row in reached(db, slots) if row.item in items}
+            assert set(await cuts.reach(items, slots)) == found_of
     await cuts.close()
 
 

@@ -26,12 +26,12 @@ _TABLES = (
       viewable_count INTEGER NOT NULL, click_count INTEGER NOT NULL, conversion_count INTEGER NOT NULL,
       revenue_micros INTEGER NOT NULL, marked_impression_count INTEGER NOT NULL,
       marked_click_count INTEGER NOT NULL, marked_conversion_count INTEGER NOT NULL,
-      PRIMARY KEY (dimension, day, slot, item, value)) WITHOUT ROWID
+      PRIMARY KEY (dimension, day, value, slot, item)) WITHOUT ROWID
     """,
     """
     CREATE TABLE reach (
       dimension INTEGER NOT NULL, slot INTEGER NOT NULL, item INTEGER NOT NULL, ordinal INTEGER NOT NULL,
-      impression_count INTEGER NOT NULL, PRIMARY KEY (dimension, slot, item, ordinal)) WITHOUT ROWID
+      impression_count INTEGER NOT NULL, PRIMARY KEY (dimension, item, ordinal, slot)) WITHOUT ROWID
     """,
     "CREATE TEMP TABLE zone_of (slot INTEGER PRIMARY KEY, zone TEXT NOT NULL)",
     "CREATE TEMP TABLE item_of (creative INTEGER PRIMARY KEY, item INTEGER NOT NULL)",
