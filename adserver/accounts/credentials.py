@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime
+from functools import cache
 
 import pyotp
 from argon2 import PasswordHasher
@@ -22,8 +23,12 @@ _HASHER = PasswordHasher()
 _STEP_SECONDS = 30
 #: A code is taken one step early or late, for clocks that differ.
 _STEPS_APART = 1
-#: What is verified when there is no such user, so that the answer takes as long.
-_NOBODYS = _HASHER.hash(secrets.token_urlsafe(16))
+
+
+@cache
+def _nobodys() -> str:
+    """What is verified when there is no such user, so that the answer takes as long."""
+    return _HASHER.hash(secrets.token_urlsafe(16))
 
 
 def password_faults(password: str, email: str) -> list[Fault]:
@@ -46,7 +51,7 @@ def hash_password(password: str) -> str:
 def password_is_right(stored: str | None, password: str) -> bool:
     """Whether a password is the one that was hashed; takes as long when none is stored."""
     try:
-        return _HASHER.verify(stored or _NOBODYS, password[:MOST_PASSWORD_CHARS]) and stored is not None
+        return _HASHER.verify(stored or _nobodys(), password[:MOST_PASSWORD_CHARS]) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 

@@ -7,23 +7,24 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from adserver.app import App
 from adserver.clock import from_ms, system_clock
 from adserver.commands.serve import run
 from adserver.demo.catalog import demo_catalog
-from adserver.demo.routes import routes
 from adserver.demo.traffic import VirtualClock, play
 from adserver.engines.catalog_store import CatalogStore, sqlite_url
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.logs import configure_logs
 from adserver.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from adserver.app import App
 
 _HISTORY_DAYS = 14
 _SEED = 20261101
@@ -54,12 +55,18 @@ def demo(
 
 def create() -> App:
     """The server with the newsroom's pages beside it."""
+    # Other commands need not wait until the whole server is imported.
+    from adserver.app import App
+    from adserver.demo.routes import routes
+
     configure_logs()
     return App(load_settings(), pages=routes)
 
 
 async def _fill_history(settings: Settings, pages_per_day: int, console: Console) -> None:
     """Apply the demo's catalog, and play what is missing of the last days through the real pipeline."""
+    from adserver.app import App
+
     now = system_clock()
     url = sqlite_url(settings.db)
     catalog = await CatalogStore.open(url)
