@@ -46,13 +46,13 @@ def test_the_request_is_the_one_of_the_contract(visit: Visit, page_host: Host, r
     assert not any("cookie" in r.all_headers() for r in to_server)
 
 
-def test_nothing_is_stored_for_line_items_without_caps(
-    visit: Visit, page_host: Host, real_ads: RealAds
-) -> None:
+def test_one_text_is_stored_and_no_cookie(visit: Visit, page_host: Host, real_ads: RealAds) -> None:
     visit.open(put(page_host, real_ads, TOP))
     await_impressions(visit, 1)
     assert visit.page.context.cookies() == []
-    assert visit.page.evaluate("localStorage.length + sessionStorage.length") == 0
+    (key,) = visit.page.evaluate("Object.keys(localStorage)")
+    assert key.startswith("adserver:tally:")
+    assert visit.page.evaluate("sessionStorage.length") == 0
 
 
 def test_a_reader_who_sends_global_privacy_control(visit: Visit, page_host: Host, real_ads: RealAds) -> None:
