@@ -66,6 +66,11 @@ def day_start(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
+def to_day(day: date) -> int:
+    """Days since 1970-01-01 of a date."""
+    return day.toordinal() - _EPOCH_DAY
+
+
 def local_day(at: datetime, zone: ZoneInfo) -> int:
     """The local date of an instant, in days since 1970-01-01."""
     return at.astimezone(zone).toordinal() - _EPOCH_DAY

@@ -53,6 +53,13 @@ def totals_row(totals: Totals) -> Row:
         "header_bid_count": totals.header_bid_count,
         "auction_count": totals.auction_count,
         "bid_count": totals.bid_count,
+        **_money("direct_revenue", totals.direct_micros),
+        **_money("network_revenue", totals.network_micros),
+        **_money("network_estimate", totals.network_estimate_micros),
+        "network_request_count": totals.network_request_count,
+        "network_unfilled_count": totals.unfilled_count,
+        "network_no_answer_count": totals.no_answer_count,
+        "network_fill_rate": _ratio(totals.network_fill_rate),
     }
 
 

@@ -68,6 +68,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def estimated(totals: Totals, currency: str) -> str:
+    """How much of what networks earned is no fact yet: ` ($3.00 estimated)`, ` (estimated)` or nothing."""
+    if not totals.network_estimate_micros:
+        return ""
+    if totals.network_estimate_micros == totals.network_micros:
+        return " (estimated)"
+    return f" ({money(totals.network_estimate_micros, currency)} estimated)"
+
+
 def percent(rate: float | None, places: int = 1) -> str:
     """0.973 → `97.3%`."""
     return NONE if rate is None else f"{100 * rate:.{places}f}%"

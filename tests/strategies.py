@@ -331,6 +331,9 @@ def line_items(
     drawn = [draw(creatives(creative, offered)) for creative in draw(names(f"{name}.creative"))]
     item: dict[str, Any] = {"name": name, "tier": tier, "target": target, "creative": drawn}
     item |= draw(_of_tier(tier)) | draw(_ITEM_EXTRAS)
+    if tier is Tier.NETWORK and item.get("trusted") and drawn:
+        unit = {"kind": "network", "client": "ca-pub-1234567890123456", "unit": "1234567890"}
+        drawn[0] = {key: drawn[0][key] for key in ("name", "size")} | unit
     if pages:
         item |= draw(_page_extras(drawn))
     if item.get("together") or len(target.get("slot", SLOTS)) == 1:

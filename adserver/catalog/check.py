@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any
 
 from adserver.catalog.fields import FILL_MACRO
@@ -28,10 +27,6 @@ from adserver.catalog.outline import (
 from adserver.errors import Fault
 from adserver.money import format_micros
 
-#: Keys of a line item that are stored but not acted on in this version, with what that means.
-NOT_YET: Mapping[str, str] = {
-    "trusted": "its creatives are drawn in a sandbox yet, as all others",
-}
 _MACRO = re.compile(r"\{[a-z_]{1,20}\}")
 #: Shares are sums of binary fractions: 0.7 + 0.2 + 0.1 must not be more than 1.
 _SHARE_TOLERANCE = 1e-9
@@ -44,12 +39,12 @@ def check(catalog: Catalog, file: str) -> list[Fault]:
 
 
 def warn(catalog: Catalog, file: str, now: datetime) -> list[Fault]:
-    """What is allowed in a catalog without faults but looks unintended, or is not acted on yet."""
+    """What is allowed in a catalog without faults but looks unintended."""
     tables = catalog.model_dump(by_alias=True)
     found = outline(tables)
     findings = [*_unlikely(catalog, found, now), *_oversold(catalog, found), *_idle_caps(catalog)]
     findings += _macros(catalog, found)
-    return [*to_faults(tables, findings, file), *to_faults(tables, list(_not_yet(catalog)), file)]
+    return to_faults(tables, findings, file)
 
 
 def cross_findings(tables: Any) -> list[Finding]:
@@ -311,25 +306,3 @@ def _never_reached(caps: Sequence[Cap], others: Sequence[Cap], loc: Loc) -> Iter
                 f"{cap.impressions} per {cap.per} is never reached: "
                 f"{tighter[0].impressions} per {tighter[0].per} comes first",
             )
-
-
-def _not_yet(catalog: Catalog) -> Iterator[Finding]:
-    """Keys that are given but not acted on, each once, at the first line item that has it."""
-    locs = [
-        ("advertiser", i, "campaign", j, "line_item", k)
-        for i, advertiser in enumerate(catalog.advertiser)
-        for j, campaign in enumerate(advertiser.campaign)
-        for k in range(len(campaign.line_item))
-    ]
-    items = [item for _, _, item in catalog.line_items()]
-    for key, sentence in NOT_YET.items():
-        holders = [loc for loc, item in zip(locs, items, strict=True) if _is_given(item, key)]
-        if holders:
-            others = f" ({len(holders)} line items have this key)" if len(holders) > 1 else ""
-            yield (*holders[0], *key.split(".")), sentence + others
-
-
-def _is_given(item: LineItem, key: str) -> bool:
-    if key.startswith("price."):
-        return item.price is not None and attrgetter(key)(item) is not None
-    return bool(getattr(item, key) != LineItem.model_fields[key].default)

@@ -26,6 +26,8 @@ _LOOKS = {
     "per": _SPAN,
     "click": _SPAN,
     "view": _SPAN,
+    "client": 'a publisher of AdSense such as "ca-pub-1234567890123456"',
+    "unit": 'the number of an ad unit such as "1234567890"',
 }
 _INSTANT = "a date and time such as 2026-11-01T00:00:00"
 _SENTENCES: Mapping[str, Callable[[Any, Mapping[str, Any]], str]] = {

@@ -178,19 +178,22 @@ Caps = Annotated[tuple[Cap, ...], Field(max_length=10), AfterValidator(_one_per_
 
 
 class Creative(Part):
-    """What is drawn. `image` is data that the page draws; `html` is drawn in a sandboxed frame.
+    """What is drawn. `image` is data that the page draws; `html` is drawn in a sandboxed frame; `network` is
+    an ad unit of AdSense, whose code runs in the page: `client` is the publisher there, `unit` its number.
 
     It serves only once `approved`, and with a `theme` only on pages of that theme. `attributes` are AdCOM's.
     """
 
     name: Name
-    kind: Literal["image", "html"]
+    kind: Literal["image", "html", "network"]
     size: Size
     image: Url | None = None
     image_dark: Url | None = None
     alt: Text | None = None
     html: Annotated[str, Field(min_length=1, max_length=100_000)] | None = None
     click: Url | None = None
+    client: Annotated[str, Field(pattern=r"^ca-(mb-)?pub-[0-9]{10,20}$")] | None = None
+    unit: Annotated[str, Field(pattern=r"^[0-9]{6,20}$")] | None = None
     weight: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 1
     approved: Flag = True
     theme: Literal["light", "dark"] | None = None
@@ -199,15 +202,24 @@ class Creative(Part):
     @classmethod
     def missing_or_extra(cls, given: Mapping[str, Any]) -> Iterator[str]:
         """Each kind has keys of its own; an image for one theme has no variant for the other."""
-        keys = {"image": ("image", "alt", "click"), "html": ("html",)}
-        foreign = {"image": ("html",), "html": ("image", "image_dark", "alt")}
         if given.get("theme") is not None and given.get("image_dark") is not None:
             yield "theme and image_dark do not go together: with a theme, image is for that theme"
         kind = given.get("kind")
-        if kind not in ("image", "html"):
+        if not isinstance(kind, str) or kind not in _KEYS_OF_KIND:
             return
-        yield from (f"kind {kind} needs {key}" for key in keys[kind] if given.get(key) is None)
-        yield from (f"kind {kind} has no {key}" for key in foreign[kind] if given.get(key) is not None)
+        needed, allowed = _KEYS_OF_KIND[kind]
+        yield from (f"kind {kind} needs {key}" for key in needed if given.get(key) is None)
+        foreign = [key for key in _DRAWN if key not in (*needed, *allowed)]
+        yield from (f"kind {kind} has no {key}" for key in foreign if given.get(key) is not None)
+
+
+#: Keys that say what is drawn, and of each kind those that it needs and those that it may have.
+_DRAWN = ("html", "image", "image_dark", "alt", "click", "client", "unit")
+_KEYS_OF_KIND: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "image": (("image", "alt", "click"), ("image_dark",)),
+    "html": (("html",), ("click",)),
+    "network": (("client", "unit"), ()),
+}
 
 
 class LineItem(Part):
@@ -280,9 +292,20 @@ def _contradictions(given: Mapping[str, Any]) -> Iterator[str]:
     only = slots[0] if isinstance(slots, list | tuple) and len(slots) == 1 else slots
     if sets and isinstance(only, str):
         yield f"{' and '.join(sets)} needs two slots or more: target names only {only!r}"
+    if "network" in _kinds(given) and not (
+        given.get("trusted") is True and given.get("tier") == Tier.NETWORK
+    ):
+        yield "a creative of kind network runs in the page itself: it needs tier network and trusted = true"
     rotation = given.get("rotation", "weighted")
     if given.get("optimise_for") is not None and isinstance(rotation, str) and rotation != "optimised":
         yield f"optimise_for belongs to rotation optimised, not {rotation}"
+
+
+def _kinds(given: Mapping[str, Any]) -> Iterator[Any]:
+    """The kinds of a line item's creatives, which may be tables or objects already."""
+    creatives = given.get("creative")
+    for creative in creatives if isinstance(creatives, list | tuple) else ():
+        yield creative.get("kind") if isinstance(creative, Mapping) else getattr(creative, "kind", None)
 
 
 _NEEDED: Mapping[str, tuple[str, ...]] = {

@@ -54,7 +54,7 @@ class Context(NamedTuple):
     theme: str | None = None
     bids: Sequence[HeaderBid] = ()
     network: bool = True
-    """Whether the reader's consent lets an advertising network be asked."""
+    """Whether a network may be asked: the reader's consent lets it, and none had nothing here already."""
 
 
 class Reason(StrEnum):

@@ -160,7 +160,7 @@ def _not_counted(look: Look, slot: SlotLook, position: int, rule: str) -> str:
 def _no_network(look: Look, slot: SlotLook, position: int, rule: str) -> str:
     return (
         "is a network's, whose code stores and reads for itself, and this reader did not allow that or was "
-        "not asked"
+        "not asked; or this is a passback, after a network had no ad"
     )
 
 

@@ -26,10 +26,12 @@ SELECT bucket, slot, creative, sum(kind = 1) AS impression_count, sum(kind = 2) 
   sum(revenue_micros) AS revenue_micros
 FROM {source} WHERE validity = 0 GROUP BY 1, 2, 3
 """
-#: Whatever does not count, by reason; repeats are duplicates (validity 1).
+#: Whatever does not count, by reason; repeats are duplicates (validity 1). And, with validity 0, what counts
+#: and has no column of its own: what became of fills that went to a network (kinds from 7 on).
 MARKED = """
 SELECT bucket, slot, creative, kind, validity, sum(event_count) AS event_count FROM (
-  SELECT bucket, slot, creative, kind, validity, 1 AS event_count FROM {source} WHERE validity <> 0
+  SELECT bucket, slot, creative, kind, validity, 1 AS event_count FROM {source}
+  WHERE validity <> 0 OR kind >= 7
   UNION ALL
   SELECT bucket, slot, creative, kind, 1, repeat_count FROM {source} WHERE repeat_count > 0)
 GROUP BY 1, 2, 3, 4, 5

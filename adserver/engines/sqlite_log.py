@@ -87,9 +87,11 @@ FROM json_each(?) WHERE true
 ON CONFLICT DO UPDATE SET request_count = request_count + excluded.request_count
 """
 _VALID, _DUPLICATE = 0, 1
-#: What of a batch does not count, and its repeats, by reason; most batches have nothing of either.
+#: What of a batch does not count, its repeats, and what has no column in the rollup (`sqlite_fold.MARKED`),
+#: by reason; most batches have nothing of these.
 _MARKED = """
-SELECT validity, count(*), sum(repeat_count) FROM incoming WHERE validity <> 0 OR repeat_count <> 0 GROUP BY 1
+SELECT validity, count(*), sum(repeat_count) FROM incoming
+WHERE validity <> 0 OR repeat_count <> 0 OR kind >= 7 GROUP BY 1
 """
 _COLUMNS = (
     "fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity, size, facts, model, "

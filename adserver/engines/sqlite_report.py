@@ -12,28 +12,44 @@ from typing import NamedTuple
 from adserver.clock import BUCKET_SECONDS
 from adserver.engines.sqlite_cuts import SqliteCuts
 
-# CROSS JOIN keeps the days outside, so that each is one range of the primary key (bucket, …).
+# CROSS JOIN keeps the days outside, so that each is one range of the primary key (bucket, …). What a network
+# says that it paid takes the place of what was estimated for the same day, slot and creative.
 SUMS = """
-WITH cut(n, lo, hi) AS (
-    SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:cuts)
-)
+WITH cut(n, lo, hi, day) AS (
+    SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+    FROM json_each(:cuts)
+),
+wanted(slot) AS (SELECT value FROM json_each(:slots)),
+network(creative) AS (SELECT value FROM json_each(:networks) UNION SELECT creative FROM earning)
 SELECT n, slot, NULL AS outcome, 0 AS request_count, sum(impression_count), sum(measurable_count),
-       sum(viewable_count), sum(click_count), sum(conversion_count), sum(revenue_micros), 0 AS validity
+       sum(viewable_count), sum(click_count), sum(conversion_count), sum(revenue_micros), 0 AS validity,
+       sum(impression_count * (creative IN network)), 0, 0,
+       sum(revenue_micros * (creative IN network)), sum(revenue_micros * (creative IN network))
 FROM cut CROSS JOIN rollup ON bucket >= lo AND bucket < hi
-WHERE slot IN (SELECT value FROM json_each(:slots))
+WHERE slot IN wanted
 GROUP BY n, slot
 UNION ALL
-SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0, 0, 0
+SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 FROM cut CROSS JOIN request_rollup ON bucket >= lo AND bucket < hi
-WHERE slot IN (SELECT value FROM json_each(:slots))
+WHERE slot IN wanted
 GROUP BY n, slot, outcome
 UNION ALL
 SELECT n, slot, NULL, 0, sum(event_count * (kind = 1)), sum(event_count * (kind = 2)),
        sum(event_count * (kind = 3)), sum(event_count * (kind = 4)), sum(event_count * (kind = 5)), 0,
-       validity
+       validity, 0, sum(event_count * (kind = 7)), sum(event_count * (kind = 8)), 0, 0
 FROM cut CROSS JOIN marked_rollup ON bucket >= lo AND bucket < hi
-WHERE slot IN (SELECT value FROM json_each(:slots))
+WHERE slot IN wanted
 GROUP BY n, slot, validity
+UNION ALL
+SELECT n, slot, NULL, 0, 0, 0, 0, 0, 0, sum(earned - estimated), 0,
+       0, 0, 0, sum(earned - estimated), sum(-estimated)
+FROM (
+    SELECT n, e.slot, e.earned_micros AS earned, coalesce((
+            SELECT sum(r.revenue_micros) FROM rollup r
+            WHERE r.bucket >= lo AND r.bucket < hi AND r.slot = e.slot AND r.creative = e.creative
+        ), 0) AS estimated
+    FROM cut CROSS JOIN earning e USING (day) WHERE e.slot IN wanted)
+GROUP BY n, slot
 """
 
 # Fill ids rise with time, so the end of the log is read, not all of it. A site that is silent while others
@@ -51,6 +67,8 @@ class Sums(NamedTuple):
     """One range × slot: its events of one validity (0: they count), or its requests with one outcome.
 
     `cut` is the position of the range in what was asked. An outcome is `filled` or the reason of a `NoFill`.
+    What begins with `network_` is the part of line items of tier network; `network_estimate_micros` is what
+    no report of theirs has told yet.
     """
 
     cut: int
@@ -64,14 +82,24 @@ class Sums(NamedTuple):
     conversion_count: int
     revenue_micros: int
     validity: int
+    network_impression_count: int = 0
+    unfilled_count: int = 0
+    no_answer_count: int = 0
+    network_micros: int = 0
+    network_estimate_micros: int = 0
 
 
 class SqliteReport(SqliteCuts):
     """Reads the rollups, and the sums by dimension, of one database file; raises StorageFailed."""
 
-    async def sums(self, cuts: Sequence[tuple[int, int]], slots: Sequence[int]) -> list[Sums]:
-        """Half-open ranges of buckets × slots → their sums; a pair without any traffic has no row."""
-        asked = {"cuts": json.dumps(cuts), "slots": json.dumps(slots)}
+    async def sums(
+        self, cuts: Sequence[tuple[int, ...]], slots: Sequence[int], networks: Sequence[int] = ()
+    ) -> list[Sums]:
+        """Days × slots → their sums; a pair without any traffic has no row.
+
+        A day is a half-open range of buckets and the number of the local day. `networks`: creatives.
+        """
+        asked = {"cuts": json.dumps(cuts), "slots": json.dumps(slots), "networks": json.dumps(networks)}
         return [Sums(*row) for row in await self._rows(SUMS, asked)]
 
     async def last_event_ms(self, slots: Sequence[int]) -> int | None:

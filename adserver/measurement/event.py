@@ -30,6 +30,10 @@ class Kind(IntEnum):
     """An order that the advertiser reported for it."""
     FLAT_DAY = 6
     """A day of a flat price fell due, or its part of one slot: what nobody reports (`measurement.flat`)."""
+    UNFILLED = 7
+    """The network that a fill went to has no ad; its `IMPRESSION` is the other outcome."""
+    NO_ANSWER = 8
+    """It was blocked, or has not said in time whether it has one."""
 
 
 class Validity(IntEnum):

@@ -23,7 +23,7 @@ from adserver.measurement.period import DayOf, utc_day
 from adserver.measurement.token import MODEL_CODES, FillIds
 
 COLUMNS = ("at", "slot", "creative", "type")
-_KINDS = {kind.name.lower(): kind for kind in Kind if kind is not Kind.FLAT_DAY}
+_KINDS = {kind.name.lower(): kind for kind in Kind if kind <= Kind.CONVERSION}
 _MOST_FAULTS = 50
 _BATCH = 5_000
 _LONGEST_NAME = 200

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from adserver.catalog.model import Site
-from adserver.clock import Clock, from_ms
+from adserver.catalog.model import Site, Tier
+from adserver.clock import Clock, from_ms, to_day
 from adserver.engines.catalog_store import Stored
 from adserver.engines.sqlite_report import Sums
 from adserver.errors import Fault, InvalidInput
-from adserver.measurement.event import Validity
 from adserver.measurement.invalid import BY_VALIDITY
-from adserver.measurement.log import AUCTION, BID, FILLED, HEADER_BID, INVALID
+from adserver.measurement.log import FILLED, HEADER_BID
 from adserver.measurement.period import DEFAULT_PRESET, PRESETS, Period, parse_span
+from adserver.measurement.totals import Totals, fold, of_auction, rule_of
 
 __all__ = [
     "PRESETS",
@@ -40,96 +40,18 @@ __all__ = [
 class Source(Protocol):
     """Where the sums come from; each engine that keeps rollups has one."""
 
-    async def sums(self, cuts: Sequence[tuple[int, int]], slots: Sequence[int]) -> list[Sums]:
-        """Half-open ranges of buckets × slots → their sums."""
+    async def sums(
+        self, cuts: Sequence[tuple[int, int, int]], slots: Sequence[int], networks: Sequence[int]
+    ) -> list[Sums]:
+        """Days (a half-open range of buckets, and the number of the local day) × slots → their sums.
+
+        `networks`: creatives of line items of tier network.
+        """
         ...
 
     async def last_event_ms(self, slots: Sequence[int]) -> int | None:
         """When the newest event of the slots came, in milliseconds since 1970; None before the first."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What was counted, and its ratios: ratios of sums, in [0, 1]; None where the divisor is 0.
-
-    All of it is net, but for what `marked_…` says was recorded and does not count, for whatever reason.
-    """
-
-    request_count: int = 0
-    fill_count: int = 0
-    impression_count: int = 0
-    measurable_count: int = 0
-    viewable_count: int = 0
-    click_count: int = 0
-    revenue_micros: int = 0
-    marked_request_count: int = 0
-    marked_impression_count: int = 0
-    marked_click_count: int = 0
-    header_bid_count: int = 0
-    """Fills that went to a header bid: the page drew it, and what it earned is in its bidder's reports."""
-    conversion_count: int = 0
-    marked_conversion_count: int = 0
-    auction_count: int = 0
-    """How often an auction held elsewhere asked for the slot; not among requests."""
-    bid_count: int = 0
-    """Bids in these auctions. What came of those that won is in impressions, clicks and revenue."""
-
-    def __add__(self, other: Totals) -> Totals:
-        return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
-
-    @property
-    def gross_request_count(self) -> int:
-        """Requests, those of invalid traffic too."""
-        return self.request_count + self.marked_request_count
-
-    @property
-    def gross_impression_count(self) -> int:
-        """Impressions that were reported, whether they count or not."""
-        return self.impression_count + self.marked_impression_count
-
-    @property
-    def gross_click_count(self) -> int:
-        """Clicks that passed, whether they count or not."""
-        return self.click_count + self.marked_click_count
-
-    @property
-    def gross_conversion_count(self) -> int:
-        """Orders that were reported, whether they count or not."""
-        return self.conversion_count + self.marked_conversion_count
-
-    @property
-    def fill_rate(self) -> float | None:
-        """Fills ÷ requests."""
-        return _ratio(self.fill_count, self.request_count)
-
-    @property
-    def viewability(self) -> float | None:
-        """Viewable ÷ measurable impressions."""
-        return _ratio(self.viewable_count, self.measurable_count)
-
-    @property
-    def ctr(self) -> float | None:
-        """Clicks ÷ impressions."""
-        return _ratio(self.click_count, self.impression_count)
-
-    @property
-    def ecpm_micros(self) -> int | None:
-        """Revenue of a thousand impressions, rounded half up to whole micros."""
-        return _per_thousand(self.revenue_micros, self.impression_count)
-
-    @property
-    def rpm_micros(self) -> int | None:
-        """Revenue of a thousand requests, rounded half up to whole micros."""
-        return _per_thousand(self.revenue_micros, self.request_count)
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _per_thousand(micros: int, count: int) -> int | None:
-    return (2000 * micros + count) // (2 * count) if count else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,8 +191,8 @@ class Reports:
         slots = self._slots(choice.site)
         complete = choice.period.before(choice.today)
         earlier = complete.compared_with() if complete else None
-        cuts = choice.period.cuts() + (earlier.cuts() if earlier else ())
-        rows = await self._source.sums(cuts, list(slots))
+        cuts = [*_numbered(choice.period), *(_numbered(earlier) if earlier else ())]
+        rows = await self._source.sums(cuts, list(slots), self._networks())
         last_event_ms = await self._source.last_event_ms(list(slots))
         now = [row for row in rows if row.cut < len(choice.period)]
         before = [row for row in rows if row.cut >= len(choice.period)]
@@ -278,10 +200,10 @@ class Reports:
         comparison = None
         if complete and earlier:
             over = sum((line.totals for line in days if not line.partial), Totals())
-            comparison = Comparison(complete, earlier, over, _fold(before))
+            comparison = Comparison(complete, earlier, over, fold(before))
         return Report(
             choice=choice,
-            total=_fold(now),
+            total=fold(now),
             days=days,
             slots=_by_slot(now, slots, {slot.name for slot in choice.site.slot}),
             unfilled=_unfilled(now),
@@ -295,47 +217,23 @@ class Reports:
         ids = self._catalog().ids
         return {number: key[2] for key, number in ids.items() if key[:2] == ("slot", site.name)}
 
-
-def _fold(rows: Sequence[Sums]) -> Totals:
-    valid = [row for row in rows if not _rule(row)]
-    auctions = [row for row in valid if _of_auction(row)]
-    net = [row for row in valid if not _of_auction(row)]
-    marked = [row for row in rows if _rule(row)]
-    return Totals(
-        request_count=sum(row.request_count for row in net),
-        fill_count=sum(row.request_count for row in net if row.outcome in (FILLED, HEADER_BID)),
-        impression_count=sum(row.impression_count for row in net),
-        measurable_count=sum(row.measurable_count for row in net),
-        viewable_count=sum(row.viewable_count for row in net),
-        click_count=sum(row.click_count for row in net),
-        conversion_count=sum(row.conversion_count for row in net),
-        revenue_micros=sum(row.revenue_micros for row in net),
-        marked_request_count=sum(row.request_count for row in marked),
-        marked_impression_count=sum(row.impression_count for row in marked),
-        marked_click_count=sum(row.click_count for row in marked),
-        marked_conversion_count=sum(row.conversion_count for row in marked),
-        header_bid_count=sum(row.request_count for row in net if row.outcome == HEADER_BID),
-        auction_count=sum(row.request_count for row in auctions),
-        bid_count=sum(row.request_count for row in auctions if row.outcome == AUCTION + BID),
-    )
+    def _networks(self) -> list[int]:
+        """Ids of the creatives of networks."""
+        stored = self._catalog()
+        items = (item for _, _, item in stored.catalog.line_items() if item.tier is Tier.NETWORK)
+        return [stored.ids["creative", creative.name] for item in items for creative in item.creative]
 
 
-def _of_auction(row: Sums) -> bool:
-    return row.outcome is not None and row.outcome.startswith(AUCTION)
-
-
-def _rule(row: Sums) -> str:
-    """The name of the rule by which a row does not count; empty where it does."""
-    if row.validity:
-        return Validity(row.validity).name.lower()
-    return row.outcome[len(INVALID) :] if row.outcome and row.outcome.startswith(INVALID) else ""
+def _numbered(period: Period) -> list[tuple[int, int, int]]:
+    """For each day its buckets, half-open, and its number."""
+    return [(*cut, to_day(day)) for cut, day in zip(period.cuts(), period.days, strict=True)]
 
 
 def _marked(rows: Sequence[Sums]) -> tuple[MarkedLine, ...]:
     """One line for each rule that anything met, in the order of the rules."""
     groups: dict[str, list[Sums]] = {}
     for row in rows:
-        if name := _rule(row):
+        if name := rule_of(row):
             groups.setdefault(name, []).append(row)
     return tuple(
         MarkedLine(
@@ -358,7 +256,7 @@ def _by_day(rows: Sequence[Sums], choice: Choice) -> tuple[DayLine, ...]:
     for row in rows:
         groups.setdefault(row.cut, []).append(row)
     days = enumerate(choice.period.days)
-    return tuple(DayLine(day, _fold(groups.get(n, ())), partial=day >= choice.today) for n, day in days)
+    return tuple(DayLine(day, fold(groups.get(n, ())), partial=day >= choice.today) for n, day in days)
 
 
 def _by_slot(rows: Sequence[Sums], slots: dict[int, str], current: set[str]) -> tuple[SlotLine, ...]:
@@ -367,7 +265,7 @@ def _by_slot(rows: Sequence[Sums], slots: dict[int, str], current: set[str]) -> 
     for row in rows:
         groups.setdefault(row.slot, []).append(row)
     lines = [
-        SlotLine(name, _fold(groups.get(number, ())), archived=name not in current)
+        SlotLine(name, fold(groups.get(number, ())), archived=name not in current)
         for number, name in slots.items()
         if number in groups or name in current
     ]
@@ -377,6 +275,6 @@ def _by_slot(rows: Sequence[Sums], slots: dict[int, str], current: set[str]) -> 
 def _unfilled(rows: Iterable[Sums]) -> tuple[tuple[str, int], ...]:
     counts: Counter[str] = Counter()
     for row in rows:
-        if row.outcome not in (None, FILLED, HEADER_BID) and not (_rule(row) or _of_auction(row)):
+        if row.outcome not in (None, FILLED, HEADER_BID) and not (rule_of(row) or of_auction(row)):
             counts[str(row.outcome)] += row.request_count
     return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

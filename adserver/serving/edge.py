@@ -38,7 +38,13 @@ _PREFLIGHT: Headers = [
     (b"access-control-max-age", b"86400"),
     *_OPEN,
 ]
-_KINDS = {"impression": Kind.IMPRESSION, "measurable": Kind.MEASURABLE, "viewable": Kind.VIEWABLE}
+_KINDS = {
+    "impression": Kind.IMPRESSION,
+    "measurable": Kind.MEASURABLE,
+    "viewable": Kind.VIEWABLE,
+    "unfilled": Kind.UNFILLED,
+    "no_answer": Kind.NO_ANSWER,
+}
 _CLICK = "/v1/click/"
 
 

@@ -43,12 +43,15 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     subjects: list[int] = []
     if found is Validity.VALID:
         subjects = steering.decider.serve(page, now)
-        steering.note(context, asks, now)
+        if not request.passback:
+            steering.note(context, asks, now)
     else:
         # Its events will not count: nothing is reserved for it, and no opportunity was there to learn from.
         parts.counts.count_invalid(found)
     bucket = bucket_of_ms(now_ms)
-    _count(parts, page.decisions, bucket, found)
+    # The slots of a passback were counted when they went to the network.
+    if not request.passback:
+        _count(parts, page.decisions, bucket, found)
     facts = _facts(parts, context, visitor, bucket, found)
     seen = kept.seen if kept and not found else None
     answers = [_encode(parts, decision, now_ms, facts, seen) for decision in page.decisions]
@@ -109,7 +112,7 @@ def context_of(
         page.url,
         request.theme,
         bids,
-        allowed.network is not Network.NONE,
+        allowed.network is not Network.NONE and not request.passback,
     )
 
 

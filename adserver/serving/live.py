@@ -113,13 +113,16 @@ def _encode(fill: Fill, index: Index, version: int, refresh_seconds: int | None)
     }
     if said.lines:
         outer["disclosure"] = said.lines
-    if refresh_seconds:
+    # AdSense does not allow that its units are refreshed.
+    if refresh_seconds and creative.kind != "network":
         outer["refresh_seconds"] = refresh_seconds
     drawn = {
         key: value
-        for key in ("kind", "image", "image_dark", "alt", "html")
+        for key in ("kind", "image", "image_dark", "alt", "html", "client", "unit")
         if (value := getattr(creative, key)) is not None
     }
+    if choice.item.trusted and creative.kind == "html":
+        drawn["trusted"] = True
     head = msgspec.json.encode(outer)[:-1] + b',"creative":' + msgspec.json.encode(drawn)[:-1]
     subjects = subject_of(choice.item_id), subject_of(index.campaign_ids[choice.position])
     if creative.click is None:

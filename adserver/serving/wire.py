@@ -67,6 +67,8 @@ class FillRequest(msgspec.Struct):
     theme: str | None = None
     """"light" or "dark"; None for whatever else a page calls its themes."""
     consent: Consent | None = None
+    passback: bool = False
+    """A network had no ad for these slots: they are asked for once more, and networks are not."""
     bids: list[BidAsk] = []
 
 
@@ -74,7 +76,7 @@ class EventAsk(msgspec.Struct):
     """One thing that a page saw happen to a fill. A click is counted where it passes, at `/v1/click`."""
 
     fill: str
-    type: Literal["impression", "measurable", "viewable"]
+    type: Literal["impression", "measurable", "viewable", "unfilled", "no_answer"]
 
 
 class EventsRequest(msgspec.Struct):

@@ -17,7 +17,7 @@ BUILT = STATIC / "tag.min.js"
 #: In this order their top levels run.
 MODULES = (
     *("page", "slots", "theme", "report", "view", "tally", "consent", "facts", "prebid"),
-    *("label", "draw", "ask", "start"),
+    *("network", "label", "draw", "ask", "start"),
 )
 #: Joined, the modules are one scope: what one exports, the others see, so that no name stands in two.
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z]+)\.js";\n', re.MULTILINE)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from adserver.catalog.check import NOT_YET, check, warn
-from adserver.catalog.model import Cap, Catalog, LineItem
+from adserver.catalog.check import check, warn
+from adserver.catalog.model import Cap, Catalog
 from tests.strategies import NOW, catalogs
 
 LINE_ITEM = "f: advertiser.a.campaign.c.line_item"
@@ -149,24 +149,6 @@ def test_a_macro_that_is_none() -> None:
     click = "https://bank.example/{fill}?ad={fil}&x={}&y={A}"
     assert warnings({"creative": [CREATIVE | {"click": click}]}) == [
         f"{LINE_ITEM}.l0.creative.ad.click: {{fil}} stands for nothing; {{fill}} is the fill"
-    ]
-
-
-GIVEN: dict[str, dict[str, Any]] = {
-    "trusted": {"trusted": True},
-}
-
-
-def test_every_key_that_is_not_acted_on_yet_exists_and_is_tried_here() -> None:
-    assert set(NOT_YET) <= set(GIVEN)
-    assert {key.partition(".")[0] for key in NOT_YET} <= set(LineItem.model_fields)
-
-
-@pytest.mark.parametrize("key", NOT_YET)
-def test_a_key_that_is_not_acted_on_yet_is_said_once(key: str) -> None:
-    assert warnings({}, GIVEN[key]) == [f"{LINE_ITEM}.l1.{key}: {NOT_YET[key]}"]
-    assert warnings(GIVEN[key], GIVEN[key]) == [
-        f"{LINE_ITEM}.l0.{key}: {NOT_YET[key]} (2 line items have this key)"
     ]
 
 

@@ -19,7 +19,14 @@ from dashboards.pages import report_page
 from tests.dashboards.payloads import payloads
 from tests.dashboards.world import NOW, site
 
-TOTALS = Totals(1000, 900, 800, 700, 350, 3, 1_234_567)
+TOTALS = Totals(
+    *(1000, 900, 800, 700, 350, 3, 1_234_567),
+    network_impression_count=30,
+    unfilled_count=8,
+    no_answer_count=2,
+    network_micros=34_567,
+    network_estimate_micros=4_567,
+)
 BENIGN = "article-top"
 
 
@@ -84,6 +91,16 @@ def test_rows_are_exact() -> None:
         "header_bid_count": 0,
         "auction_count": 0,
         "bid_count": 0,
+        "direct_revenue_micros": 1_200_000,
+        "direct_revenue": "1.20",
+        "network_revenue_micros": 34_567,
+        "network_revenue": "0.034567",
+        "network_estimate_micros": 4_567,
+        "network_estimate": "0.004567",
+        "network_request_count": 40,
+        "network_unfilled_count": 8,
+        "network_no_answer_count": 2,
+        "network_fill_rate": 0.75,
     }
 
 
@@ -93,9 +110,10 @@ def test_csv_has_amounts_as_text_with_their_currency() -> None:
         "slot,archived,request_count,fill_count,fill_rate,impression_count,measurable_count,viewable_count,"
         "viewability,click_count,ctr,conversion_count,ecpm,rpm,revenue,"
         "gross_request_count,gross_impression_count,gross_click_count,gross_conversion_count,header_bid_count,"
-        "auction_count,bid_count,currency\r\n"
+        "auction_count,bid_count,direct_revenue,network_revenue,network_estimate,"
+        "network_request_count,network_unfilled_count,network_no_answer_count,network_fill_rate,currency\r\n"
         "article-top,false,1000,900,0.900000,800,700,350,0.500000,3,0.003750,0,1.543209,1.234567,1.234567,"
-        "1000,800,3,0,0,0,0,USD\r\n"
+        "1000,800,3,0,0,0,0,1.20,0.034567,0.004567,40,8,2,0.750000,USD\r\n"
     )
 
 
@@ -104,7 +122,7 @@ def test_a_ratio_without_a_divisor_is_empty_in_csv_and_null_in_json() -> None:
     assert rows[0]["ctr"] is None
     assert (
         exports.as_csv(rows, exports.SLOT_COLUMNS, "USD").splitlines()[1]
-        == "x,true,0,0,,0,0,0,,0,,0,,,0.00,0,0,0,0,0,0,0,USD"
+        == "x,true,0,0,,0,0,0,,0,,0,,,0.00,0,0,0,0,0,0,0,0.00,0.00,0.00,0,0,0,,USD"
     )
 
 

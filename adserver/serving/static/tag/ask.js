@@ -61,6 +61,7 @@ export const ask = safely(async (wanted, more) => {
   const asked = wanted.filter((slot) => slots.get(slot.element) === slot && slot.fitting.length);
   if (!asked.length) return;
   let fills = [];
+  let network;
   const [allowed, bids] = await Promise.all([readConsent(CONSENT_TIMEOUT_MS), headerBids(asked)]);
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), FILL_TIMEOUT_MS);
@@ -68,11 +69,11 @@ export const ask = safely(async (wanted, more) => {
     const body = { ...fillRequest(asked, allowed, bids), ...more };
     const answer = await (await post("/v1/fill", body, { signal: timeout.signal })).json();
     keepTally(answer.tally);
-    fills = answer.fills;
+    ({ fills, network } = answer);
   } finally {
     clearTimeout(timer);
     // Answers are in the order of the request.
-    asked.forEach((slot, index) => settle(slot, [].concat(fills)[index] || {}));
+    asked.forEach((slot, index) => settle(slot, { ...[].concat(fills)[index], network }));
   }
 });
 

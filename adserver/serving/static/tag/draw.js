@@ -1,6 +1,7 @@
 // A fill → its creative and label in the middle of the slot's space: images from facts, HTML in a sandboxed frame.
 
 import { labelOf } from "./label.js";
+import { renderNetwork } from "./network.js";
 import { create, dimensions, tell, trust, webUrl } from "./page.js";
 import { drawBid } from "./prebid.js";
 import { halt } from "./slots.js";
@@ -13,7 +14,7 @@ export const render = async (slot, fill) => {
   if (fill.slot !== slot.name || !slot.fitting.includes(size)) throw 0;
   if (bid) return drawBid(slot, fill);
   if (!fill.fill) throw 0;
-  const draw = { image: renderImage, html: renderFrame }[creative.kind];
+  const draw = { image: renderImage, html: renderFrame, network: renderNetwork }[creative.kind];
   return draw(slot, fill, ...dimensions(size));
 };
 
@@ -48,7 +49,7 @@ const renderImage = async (slot, fill, width, height) => {
   link.addEventListener("click", () => tell(slot, "click", fill));
   const ratio = `${width} / ${height}`;
   const img = create("img", { width: `${width}px`, maxWidth: "100%", height: "auto", aspectRatio: ratio });
-  Object.assign(img, { width, height, alt: alt || "" });
+  img.alt = alt || "";
   const paint = () => {
     const url = (theme() === "dark" && dark) || light;
     if (img.src !== url) img.src = url;
@@ -64,18 +65,22 @@ const renderImage = async (slot, fill, width, height) => {
   drawn(slot, fill, img, width * height);
 };
 
-const renderFrame = (slot, fill, width, height) => {
-  const { html, click } = fill.creative;
-  // As a frame of its own would be: black text of a creative must not stand on a dark page.
+/** A frame as large as the fill, on the ground that a frame of its own would have: its text must be readable. */
+export const frameOf = ({ size, label }) => {
+  const [width, height] = dimensions(size);
   const box = { width: `${width}px`, maxWidth: "100%", height: `${height}px`, border: "0", background: "Canvas" };
   const frame = create("iframe", box);
+  return Object.assign(frame, { title: label, scrolling: "no" });
+};
+
+const renderFrame = (slot, fill, width, height) => {
+  const { html, click, trusted } = fill.creative;
+  const frame = frameOf(fill);
   // Without allow-same-origin the creative has an opaque origin: it can reach neither the page nor its cookies.
-  frame.setAttribute("sandbox", "allow-scripts allow-popups allow-popups-to-escape-sandbox");
-  const title = fill.label || "Advertisement";
-  const attributes = { width, height, title, loading: "eager", scrolling: "no", referrerPolicy: "no-referrer" };
+  if (!trusted) frame.setAttribute("sandbox", "allow-scripts allow-popups allow-popups-to-escape-sandbox");
+  frame.referrerPolicy = "no-referrer";
   // The click's URL is absolute, because a path in a srcdoc document would lead to the page's own server.
-  const srcdoc = trust("createHTML", html.split("{click}").join(webUrl(click)));
-  Object.assign(frame, attributes, { srcdoc });
+  frame.srcdoc = trust("createHTML", html.split("{click}").join(webUrl(click)));
   /** The creative's own `prefers-color-scheme` follows the frame's. */
   const paint = () => {
     frame.style.colorScheme = theme();

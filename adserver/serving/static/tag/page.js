@@ -25,10 +25,8 @@ export const safely = (fn) => async (...args) => {
 export const list = (text) => (text || "").split(",").map((part) => part.trim()).filter(Boolean);
 
 /** "970x250" → [970, 250]; anything else → undefined. */
-export const dimensions = (size) => {
-  const match = /^([1-9]\d{0,3})x([1-9]\d{0,3})$/.exec(size);
-  return match ? [Number(match[1]), Number(match[2])] : undefined;
-};
+export const dimensions = (size) =>
+  /^[1-9]\d{0,3}x[1-9]\d{0,3}$/.test(size) ? size.split("x").map(Number) : undefined;
 
 /** A URL of the answer, which may be relative to the server → an absolute http(s) URL, or "" if it is not one. */
 export const webUrl = (text) => {

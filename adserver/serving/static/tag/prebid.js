@@ -1,7 +1,7 @@
 // Prebid.js's auction on the page → offers to the server; a header bid that won → drawn by Prebid.js in its slot.
 
-import { show } from "./draw.js";
-import { create, dimensions, safely, script } from "./page.js";
+import { frameOf, show } from "./draw.js";
+import { safely, script } from "./page.js";
 
 /**
  * The best header bid for each slot, when the auction ends or so many ms have passed as `data-prebid-timeout-ms` says;
@@ -27,9 +27,7 @@ export const headerBids = safely(async (asked) => {
 
 /** Whoever made the bid learns of it from Prebid.js. */
 export const drawBid = (slot, fill) => {
-  const [width, height] = dimensions(fill.size);
-  const frame = create("iframe", { width: `${width}px`, maxWidth: "100%", height: `${height}px`, border: "0" });
-  Object.assign(frame, { width, height, title: fill.label, scrolling: "no" });
+  const frame = frameOf(fill);
   show(slot, fill, frame);
   frame.contentDocument.body.style.margin = "0";
   window.pbjs.renderAd(frame.contentDocument, fill.bid);

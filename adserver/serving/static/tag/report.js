@@ -7,7 +7,7 @@ const RETRY_DELAYS_MS = [1000, 4000];
 const MAX_EVENTS = 50;
 
 /** Events not yet acknowledged and not on their way, each with the number of times it was sent. */
-let waiting = [];
+const waiting = [];
 let sendTimer = 0;
 
 export const report = (fill, type) => {
@@ -23,9 +23,9 @@ const sendSoon = (delay) => {
 const batches = () => {
   clearTimeout(sendTimer);
   sendTimer = 0;
-  const taken = waiting;
-  waiting = [];
-  return taken.flatMap((_, index) => (index % MAX_EVENTS ? [] : [taken.slice(index, index + MAX_EVENTS)]));
+  const taken = [];
+  while (waiting.length) taken.push(waiting.splice(0, MAX_EVENTS));
+  return taken;
 };
 
 const eventsBody = (batch) => ({ events: batch.map(({ event }) => event) });

@@ -49,17 +49,21 @@ export const reserve = (chosen) => {
     element.style.minHeight = minHeight;
     element.style.removeProperty("display"); // it may have been collapsed
   }
-  const measured = chosen.map((slot) => [slot, getComputedStyle(slot.element), slot.element.clientWidth]);
-  const minHeights = measured.map(([slot, css, clientWidth]) => {
-    const edges = (...names) => names.reduce((sum, name) => sum + (parseFloat(css[name]) || 0), 0);
-    const width = clientWidth - edges("paddingLeft", "paddingRight");
-    const own = slot.element.dataset.sizes;
+  // All are measured before any is changed, so that the browser lays the page out once.
+  const minHeights = chosen.map((slot) => {
+    const { element } = slot;
+    const css = getComputedStyle(element);
+    const [left, right, top, bottom] = ["Left", "Right", "Top", "Bottom"].map(
+      (side) => parseFloat(css[`padding${side}`]) || 0,
+    );
+    const width = element.clientWidth - left - right;
+    const own = element.dataset.sizes;
     const sizes = own ? sizesFor(own) : [].concat(catalogSizes[slot.name] || []);
     slot.fitting = sizes.filter((size) => dimensions(size) && dimensions(size)[0] <= width);
     if (!slot.fitting.length) return slot.minHeight;
     slot.height = Math.max(...slot.fitting.map((size) => dimensions(size)[1])) + LABEL_HEIGHT_PX;
-    const frame = edges("paddingTop", "paddingBottom", "borderTopWidth", "borderBottomWidth");
-    const wanted = `${slot.height + (css.boxSizing === "border-box" ? frame : 0)}px`;
+    const borders = element.offsetHeight - element.clientHeight;
+    const wanted = `${slot.height + (css.boxSizing === "border-box" ? top + bottom + borders : 0)}px`;
     return /\d/.test(css.minHeight) ? `max(${css.minHeight}, ${wanted})` : wanted;
   });
   chosen.forEach(({ element }, index) => (element.style.minHeight = minHeights[index]));

@@ -20,7 +20,6 @@ export const drawn = (slot, fill, element, area) => {
   requestAnimationFrame(safely(() => {
     if (!element.isConnected) return;
     report(fill.fill, "impression");
-    if (!window.IntersectionObserver) return;
     report(fill.fill, "measurable");
     const ratio = area >= LARGE_AREA_PX ? LARGE_RATIO : VIEWABLE_RATIO;
     watch(slot, element, ratio, VIEWABLE_MS, false, () => {
@@ -28,19 +27,16 @@ export const drawn = (slot, fill, element, area) => {
       tell(slot, "viewable", fill);
     });
     // A click into another's frame shows only in that it takes the focus away.
-    const left = () => element.contains(document.activeElement) && tell(slot, "click", fill);
-    if (element.tagName !== "IMG") listen(slot, left);
+    const left = () => setTimeout(() => {
+      if (element.contains(document.activeElement)) tell(slot, "click", fill);
+    });
+    addEventListener("blur", left);
+    slot.stops.push(() => removeEventListener("blur", left));
     if (fill.refresh_seconds) {
       const refreshMs = Math.max(fill.refresh_seconds * 1000, LEAST_REFRESH_MS);
       watch(slot, element, ratio, refreshMs, true, () => askNow(slot));
     }
   }));
-};
-
-const listen = (slot, left) => {
-  const soon = () => setTimeout(safely(left));
-  addEventListener("blur", soon);
-  slot.stops.push(() => removeEventListener("blur", soon));
 };
 
 /** Calls `then` once an element was in view for so long: in one go, or with `summed` all in all. */
