@@ -52,7 +52,7 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     # The slots of a passback were counted when they went to the network.
     if not request.passback:
         _count(parts, page.decisions, bucket, found)
-    facts = _facts(parts, context, visitor, bucket, found)
+    facts = facts_on(parts, context, visitor, bucket, found)
     seen = kept.seen if kept and not found else None
     answers = [_encode(parts, decision, now_ms, facts, seen) for decision in page.decisions]
     answers.extend(_encode_no_fill(_unfilled(ask, Reason.TOO_MANY_SLOTS)) for ask in request.slots[bound:])
@@ -74,7 +74,7 @@ def _count(parts: Parts, decisions: Sequence[Decision], bucket: int, found: Vali
         parts.log.count_request(bucket, decision.slot_id, outcome)
 
 
-def _facts(parts: Parts, context: Context, visitor: Visitor, bucket: int, found: Validity) -> int:
+def facts_on(parts: Parts, context: Context, visitor: Visitor, bucket: int, found: Validity) -> int:
     """What all fills of the page are cut by in reports; a site that is not known has none."""
     site = parts.live.index.sites.get(context.site)
     if site is None:

@@ -17,12 +17,12 @@ from adserver.catalog.model import PriceModel
 from adserver.clock import bucket_of_ms, to_ms
 from adserver.decision.auction import domains_of
 from adserver.decision.context import Decision, Fill, NoFill, Reason
-from adserver.decision.facts import page_facts
 from adserver.decision.index import IndexedSite
 from adserver.measurement.event import Validity
 from adserver.measurement.log import AUCTION, BID, INVALID
 from adserver.money import MICROS
 from adserver.serving.disclosure import disclosure_of, dsa_of, said_of
+from adserver.serving.fill import facts_on
 from adserver.serving.openrtb.mapping import Place, context_in, country_in, places_in, site_in, visitor_in
 from adserver.serving.openrtb.markup import markup_of
 from adserver.serving.openrtb.request import Auction, Wanted
@@ -52,12 +52,13 @@ def answer_auction(
     # Nothing can be kept in the reader's browser from here, and so there is no tally.
     page = decider.decide(context, [place.ask for place in places], now, parts.rng, None)
     found = parts.screen.page(visitor)
-    facts = page_facts(context.country, context.device, None, None)
+    bucket = bucket_of_ms(now_ms)
+    facts = facts_on(parts, context, visitor, bucket, found)
     maker = _Maker(parts, site, base, now_ms, facts, tracked=not auction.test)
     bids = {} if found else maker.bids(places, page.decisions)
     if not auction.test:
         parts.counts.count_invalid(found)
-        _count(parts, page.decisions, bids, bucket_of_ms(now_ms), found)
+        _count(parts, page.decisions, bids, bucket, found)
         if not found:
             decider.serve(page, now, offered=True)
             parts.steering.note(context, [place.ask for place in places], now)

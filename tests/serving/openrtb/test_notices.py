@@ -9,6 +9,18 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from adserver.decision.facts import (
+    BROWSER,
+    COUNTRY,
+    DAY_SHIFT,
+    DEVICE,
+    DEVICES,
+    FIRST_SECTION,
+    SECTION,
+    country_of,
+    of,
+    size_of,
+)
 from tests.newsroom import NOW, catalog_of, line_item, rows, server
 from tests.serving.openrtb.auctions import Json, auction, bids, impression, path_of
 
@@ -114,3 +126,18 @@ def test_a_won_bid_frees_its_own_reservation(tmp_path: Path) -> None:
             client.get(path_of(bid["burl"]))
         assert bids(client, auction(imp=[impression("top")])) == []
     assert rows(tmp_path / "a.db", "SELECT sum(revenue_micros) FROM rollup") == [(10_000_000,)]
+
+
+def test_what_is_won_is_cut_in_reports_as_what_pages_show(tmp_path: Path) -> None:
+    """By the reader's country, device and browser that a request tells, section, and the site's own day."""
+    site = {**auction()["site"], "ext": {"data": {"section": "world"}}}
+    device = {**auction()["device"], "geo": {"country": "NPL"}}
+    evening = NOW.replace(hour=20)
+    with server(tmp_path / "a.db", clock=lambda: evening) as client:
+        (bid,) = bids(client, auction(site=site, device=device))
+        client.get(path_of(bid["burl"]))
+    ((facts, size),) = rows(tmp_path / "a.db", "SELECT facts, size FROM event")
+    known = (country_of(of(COUNTRY, facts)), DEVICES[of(DEVICE, facts)], size_of(size))
+    assert known == ("NP", "desktop", "728x90")
+    assert of(SECTION, facts) >= FIRST_SECTION and of(BROWSER, facts)
+    assert of(DAY_SHIFT, facts) == 1, "in Kathmandu the next day has begun"
