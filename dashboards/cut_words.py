@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adserver.measurement.cuts import CutLine, Frequency, Named
-from dashboards.words import NONE, count, percent
+from dashboards.words import NONE, percent
 
 TITLES = {
     "country": "Country",
@@ -64,11 +64,9 @@ def title_of(line: CutLine, by: str) -> str:
 
 
 def _ordinal(value: str) -> str:
-    if value.endswith("+"):
-        return f"{value[:-1]}th or later"
-    number = int(value)
+    number = int(value.rstrip("+"))
     ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending} in its browser"
+    return f"{number}{ending} {'or later' if value.endswith('+') else 'in its browser'}"
 
 
 def hint_of(line: CutLine, by: str) -> str:
@@ -90,11 +88,3 @@ def unknown(frequency: Frequency) -> str:
     """The part of impressions whose browsers keep nothing: `12%`."""
     whole = frequency.impression_count + frequency.unknown_count
     return percent(frequency.unknown_count / whole, 0) if whole else NONE
-
-
-def reach_sentence(frequency: Frequency) -> str:
-    """What a line says, for those who do not see it as a table."""
-    return (
-        f"{count(frequency.reach)} browsers saw it {mean(frequency.average)} times on average; "
-        f"{unknown(frequency)} of all impressions are in browsers that keep nothing"
-    )

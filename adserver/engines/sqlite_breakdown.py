@@ -51,7 +51,7 @@ VALUE = {
 _SHIFT = f"((facts >> {DAY_SHIFT.shift} & {DAY_SHIFT.mask}) + 1) % 3 - 1"
 ROWS = f"""
 SELECT fill, kind, bucket / {BUCKETS_PER_DAY} + {_SHIFT} AS day, slot, item, facts, size, model,
-  revenue_micros,  validity, repeat_count
+  revenue_micros, validity, repeat_count
 FROM {{table}}
 """  # noqa: S608  (our own names and numbers)
 #: All events of one fill, which share what they are cut by.
@@ -106,15 +106,13 @@ _OF_LOG = f"({ROWS.format(table='event WHERE fill >= :since AND fill < :until')}
 _OF_INCOMING = f"({ROWS.format(table='incoming WHERE fill < :until')})"
 #: A repeat is one more event that does not count, under the facts of the row that was there first.
 _REPEATED = """
-SELECT fill, kind, e.bucket, e.slot, item, facts, size, model, 0 AS revenue_micros,
-  1 AS validity,
+SELECT fill, kind, e.bucket, e.slot, item, facts, size, model, 0 AS revenue_micros, 1 AS validity,
   a.repeat_count - 1 AS repeat_count
 FROM again a CROSS JOIN event e USING (fill, kind) WHERE fill < :until
 """
 #: An invalid event that goes out of the log takes itself and its repeats away.
 _WITHDRAWN = """
-SELECT fill, kind, e.bucket, e.slot, item, facts, size, model, 0 AS revenue_micros,
-  1 AS validity,
+SELECT fill, kind, e.bucket, e.slot, item, facts, size, model, 0 AS revenue_micros, 1 AS validity,
   -e.repeat_count - 2 AS repeat_count
 FROM withdrawn w CROSS JOIN event e USING (fill, kind) WHERE fill < :until
 """

@@ -143,8 +143,18 @@ def test_no_endpoint_shows_or_changes_what_is_another_tenants(place: Office, ema
 @pytest.mark.parametrize("email", ROLES)
 def test_reports_and_explanations_of_another_site_are_not_theirs(place: Office, email: str) -> None:
     client = place.with_token(email, "read", "reports")
-    for path in ("/reports/", "/reports/revenue.json", "/reports/slots.csv"):
-        assert client.get(path, params={"site": "other"}).status_code in (400, 403)
+    forms = (
+        "",
+        "revenue.json",
+        "slots.csv",
+        "breakdown.json",
+        "breakdown.csv",
+        "reach",
+        "reach.json",
+        "reach.csv",
+    )
+    for form in forms:
+        assert client.get(f"/reports/{form}", params={"site": "other"}).status_code in (400, 403)
     page = '{"site": "other", "slots": [{"slot": "top"}]}'
     assert client.get("/api/v1/explain", params={"page": page}).status_code == 403
 

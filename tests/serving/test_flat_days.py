@@ -70,6 +70,7 @@ def test_every_report_has_each_day_once_and_whole(tmp_path: Path) -> None:
             events = [(one["fill"], "impression") for one in fill(client) if "fill" in one]
             assert report(client, *events) == 204
         revenue, slots = read(client, "revenue"), read(client, "slots")
+        breakdown = read(client, "breakdown")
         page = client.get("/reports/?period=7d", headers=LOCAL).text
     ((cpm_micros,),) = rows(path, "SELECT sum(revenue_micros) FROM event WHERE kind = 1")
     by_day = {row["day"]: row["revenue_micros"] for row in revenue["rows"]}
@@ -86,6 +87,10 @@ def test_every_report_has_each_day_once_and_whole(tmp_path: Path) -> None:
     assert cpm_micros > 0
     total = 4 * 100_010_000 + cpm_micros
     assert revenue["total"]["revenue_micros"] == slots["total"]["revenue_micros"] == total
+    # What a day earns is of no browser: it stands under what is not known, as do these pages' countries.
+    (unknown,) = breakdown["rows"]
+    assert unknown["kind"] == "unknown"
+    assert unknown["revenue_micros"] == breakdown["total"]["revenue_micros"] == total
     assert f"${total / 1e6:,.2f}" in page
     assert rebuilt(path)
 
