@@ -12,6 +12,8 @@ TESTING := $(VENV)/requirements-test.installed
 PACKAGES := tests/npm/node_modules/.package-lock.json
 MACHINE := chromium wrk fonts-noto-core
 export ADSERVER_FAULT_RUNS ?= 2
+# The tests start hundreds of servers and commands: none shall compile all of our modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -38,7 +40,7 @@ sim: $(TESTING) ## a news site's week, played by ours and others: how much of wh
 
 faults: export ADSERVER_FAULT_RUNS = 100
 faults: $(TESTING) ## kill -9 under load, 100 times; full and broken disks, power failures, a clock that is set
-	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m pytest --numprocesses 0 tests/faults
 
 screens: $(TESTING) browser ## screenshots of newsroom and report into var/screens
 	$(BIN)/python -m tests.browser.screens

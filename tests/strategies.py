@@ -10,6 +10,7 @@ Strategies are built once (`cache`): building and checking them again costs more
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -74,6 +75,11 @@ _INSTANTS = (
 )
 
 
+def _fresh(*choices: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """One of some tables, a new one each time: a test that spoils what it drew spoils nobody else's."""
+    return st.sampled_from(choices).map(deepcopy)
+
+
 @cache
 def some(pool: tuple[str, ...], least: int = 1) -> st.SearchStrategy[list[str]]:
     """Some of a pool in any order, none twice."""
@@ -105,7 +111,7 @@ def names(draw: st.DrawFn, stem: str, least: int = 0, most: int = 2) -> list[str
 
 _MISSING = st.sampled_from(["deny", "allow"])
 _CONSENTS: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.just({}),
+    _fresh({}),
     st.fixed_dictionaries({"missing": _MISSING}, optional={"countries": some(("EEA", "GB", "NP", "US"))}),
     st.fixed_dictionaries({"network_vendor": st.integers(1, 65_535)}),
 )
@@ -132,7 +138,7 @@ def sites(draw: st.DrawFn) -> list[dict[str, Any]]:
 _SELLERS = st.fixed_dictionaries(
     {},
     optional={
-        "seller": st.just({"id": "ours", "name": 'The "Ledger"', "domain": "ledger.example"}),
+        "seller": _fresh({"id": "ours", "name": 'The "Ledger"', "domain": "ledger.example"}),
         "ads_txt": st.lists(st.sampled_from(["a.example, 1, DIRECT", '# "quoted" \\ ü', "contact=x"])),
     },
 )
@@ -199,7 +205,7 @@ def _alternatives() -> st.SearchStrategy[dict[str, Any]]:
             "all": st.lists(_groups(3), min_size=1, max_size=1),
         },
     )
-    return st.just({}) | both
+    return _fresh({}) | both
 
 
 @st.composite
@@ -277,7 +283,7 @@ _ITEM_EXTRAS = st.fixed_dictionaries(
         "trusted": st.booleans(),
         "allow_topics": some(TOPICS, least=0),
         "categories": some(_CATEGORIES, least=0),
-        "disclosure": st.sampled_from([{"sponsor": 'The "Bank"', "payer": "ü"}, _POLITICAL]),
+        "disclosure": _fresh({"sponsor": 'The "Bank"', "payer": "ü"}, _POLITICAL),
     },
 )
 
@@ -369,7 +375,7 @@ def tables(draw: st.DrawFn, *, groups: bool = False, pages: bool = False) -> dic
             items = [draw(line_items(name, known, groups=groups, pages=pages)) for name in item_names]
             extras = draw(_CAMPAIGN_EXTRAS) if pages else {}
             campaigns.append({"name": campaign, "line_item": items} | extras)
-        domain = draw(st.sampled_from([{}, {"domain": "shop.bank.example"}]))
+        domain = draw(_fresh({}, {"domain": "shop.bank.example"}))
         advertisers.append({"name": advertiser, "campaign": campaigns, **domain})
     return {"site": known, "advertiser": advertisers}
 

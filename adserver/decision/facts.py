@@ -6,6 +6,7 @@ the same ones, and none of them tells one reader from another. The layout is sto
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -28,6 +29,7 @@ BROWSERS = (
 NO_SECTION, OTHER_SECTION, FIRST_SECTION = 0, 1, 2
 
 _A = ord("A")
+_COUNTRY = re.compile("[A-Z]{2}")
 _LETTERS = 26
 
 
@@ -105,7 +107,7 @@ def _code(values: tuple[str | None, ...], value: str | None) -> int:
 
 def country_code(country: str | None) -> int:
     """ISO 3166-1 alpha-2 code → a number from 1; 0 for what is none."""
-    if country is None or len(country) != 2 or not (country.isascii() and country.isupper()):
+    if country is None or not _COUNTRY.fullmatch(country):
         return 0
     return 1 + _LETTERS * (ord(country[0]) - _A) + ord(country[1]) - _A
 

@@ -82,6 +82,8 @@ class Account:
     """Minute → [fills of that minute that are reserved, day on which they were served]."""
     offered: dict[int, list[int]] = field(default_factory=dict)
     """The same of bids in auctions elsewhere."""
+    lapsed: dict[int, int] = field(default_factory=dict)
+    """Minute → bids of that minute that expired, of which some may yet be told to have won."""
 
     def room(self) -> float:
         """How many more fills its limits allow now."""
@@ -149,10 +151,14 @@ class Account:
     def release(self, count: int, minute: int) -> None:
         """Give back reservations of fills of a minute, as far as there still are some.
 
-        Those of bids first, whichever it was: taken from the others, one would be free again too soon.
+        Those of bids first, whichever it was, even if they expired and hold nothing any more: taken from the
+        others, one would be free again too soon.
         """
         count -= self._release(self.offered, count, minute)
-        self._release(self.pending, count, minute)
+        lapsed = min(count, self.lapsed.get(minute, 0))
+        if lapsed:
+            self.lapsed[minute] -= lapsed
+        self._release(self.pending, count - lapsed, minute)
 
     def _release(self, held: dict[int, list[int]], count: int, minute: int) -> int:
         fills = held.get(minute)
@@ -169,9 +175,13 @@ class Account:
 
     def expire(self, before: int, offered_before: int) -> None:
         """Release what was reserved before a minute, and what was offered before another."""
-        for held, first in ((self.pending, before), (self.offered, offered_before)):
-            for minute in [minute for minute in held if minute < first]:
-                self._release(held, held[minute][0], minute)
+        for minute in [minute for minute in self.offered if minute < offered_before]:
+            lapsed = self._release(self.offered, self.offered[minute][0], minute)
+            self.lapsed[minute] = self.lapsed.get(minute, 0) + lapsed
+        for minute in [minute for minute in self.pending if minute < before]:
+            self._release(self.pending, self.pending[minute][0], minute)
+        for minute in [minute for minute in self.lapsed if minute < before]:
+            del self.lapsed[minute]
 
     def begin_day(self, day: int) -> None:
         """A new day of its own has begun, and with it a new daily budget."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adserver.engines.sqlite_limits import Limit
@@ -93,7 +93,13 @@ BUDGETS = st.tuples(
 LIMITS = st.lists(GOALS | BUDGETS, max_size=3, unique_by=lambda limit: limit.item)
 
 
+UNFILLED_BEYOND_ITS_BUDGET = [
+    ([Limit(1, budget_micros=3)], [event(1, Kind.UNFILLED, item=1, revenue_micros=4)])
+]
+
+
 @settings(max_examples=200, deadline=None)
+@example(UNFILLED_BEYOND_ITS_BUDGET)
 @given(st.lists(st.tuples(st.none() | LIMITS, st.lists(EVENTS, max_size=25)), min_size=1, max_size=8))
 def test_the_log_does_what_a_plain_loop_does(batches: list[tuple[list[Limit] | None, list[Event]]]) -> None:
     """For any events in any batches, repeats included, while limits are set, changed and taken away."""

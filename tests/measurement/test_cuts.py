@@ -96,16 +96,18 @@ def read_page(client: TestClient, visitor: Visitor, rng: Random, drawn: float = 
     answer = client.post("/v1/fill", json=ask, headers=headers).json()
     if visitor.tally is not None:
         visitor.tally = answer["tally"]
-    events = []
+    events, clicks = [], []
     for fill in answer["fills"]:
         if "fill" in fill and rng.random() < drawn:
             visitor.seen[fill["line_item"]] += 1
             kinds = ("impression", "measurable", "viewable")[: rng.randint(1, 3)]
             events += [{"fill": fill["fill"], "type": kind} for kind in kinds]
             if rng.random() < 0.1:
-                client.get(fill["creative"]["click"], headers=headers)
+                clicks.append(fill["creative"]["click"])
     if events:
         client.post("/v1/events", json={"events": events}, headers=headers)
+        for click in clicks:
+            client.get(click, headers=headers)
         if rng.random() < 0.1:
             client.post("/v1/events", json={"events": events}, headers=headers)
 
