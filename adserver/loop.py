@@ -46,8 +46,8 @@ class Source(Protocol):
         """(bucket, slot, requests) from a bucket on."""
         ...
 
-    async def read_creatives(self) -> Sequence[tuple[int, int, int, int, int, int]]:
-        """(slot, creative, impressions, measurables, viewables, clicks) of all time."""
+    async def read_creatives(self) -> Sequence[tuple[int, int, int, int, int, int, int]]:
+        """(slot, creative, impressions, measurables, viewables, clicks, conversions) of all time."""
         ...
 
 
@@ -182,6 +182,7 @@ def expectations_of(settings: Settings) -> Expectations:
     """What decisions go by until something is learned, and their bounds."""
     return Expectations(
         ctr=settings.expected_ctr,
+        conversion_rate=settings.expected_conversion_rate,
         viewability=settings.expected_viewability,
         reservation_seconds=settings.reservation_seconds,
         offer_seconds=settings.bid_seconds,

@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     tag_cache_seconds: Positive = 3600
     #: Expected clicks per impression where nothing is learned yet; ranks cpc against cpm.
     expected_ctr: Annotated[float, Field(gt=0, le=1)] = 0.001
-
+    #: Expected conversions per impression where nothing is learned yet; ranks cpa against cpm.
+    expected_conversion_rate: Annotated[float, Field(gt=0, le=1)] = 0.00005
     #: Expected viewable impressions per measurable one where nothing is learned yet.
     expected_viewability: Annotated[float, Field(gt=0, le=1)] = 0.7
     #: How often bids are renewed from what was served, in seconds.

@@ -14,8 +14,9 @@ from math import isnan
 
 import numpy as np
 
-from adserver.catalog.model import Catalog, PriceModel, Site, Tier
+from adserver.catalog.model import Catalog, Site, Tier
 from adserver.decision.context import BidFill, Context, Fill, NoFill, Reason
+from adserver.decision.index import prices_per_thousand
 from adserver.decision.look import Look, SlotLook
 from adserver.decision.rule_words import not_approved, price_of, why_empty
 from adserver.decision.sentences import Sentences
@@ -31,7 +32,7 @@ class Score:
     ecpm: float
     """What a thousand impressions are expected to earn."""
     rate: float | None
-    """Clicks (cpc) or views (vcpm) that an impression is expected to bring; None for other prices."""
+    """Clicks (cpc), views (vcpm) or conversions (cpa) that an impression is expected to bring, or None."""
     multiplier: float
     """What its eCPM is multiplied with, so that its budget lasts; 1 without a budget."""
     bid: float | None
@@ -211,9 +212,9 @@ class _Account:
         standing, price = self._look.standing, self._look.index.items[position].price
         bid, ecpm = float(standing.bids[position]), float(slot.ecpms[position])
         rate = None
-        if price and price.model in (PriceModel.CPC, PriceModel.VCPM) and price.micros:
-            paid = price.micros / 1e6 * (1000 if price.model is PriceModel.CPC else 1)
-            rate = ecpm / paid
+        unit = self._look.index.units_paid.get(position)
+        if price and unit and price.micros:
+            rate = ecpm / (price.micros / 1e6 * prices_per_thousand(unit))
         return Score(
             score=float(slot.scores[position]),
             ecpm=ecpm,

@@ -25,6 +25,11 @@ from adserver.decision.timetable import Flights, Hours
 Ids = Mapping[tuple[str, ...], int]
 TIERS = tuple(Tier)
 THEMES = (None, "light", "dark")
+#: What is paid for and follows an impression only sometimes: how often is learned (`decision.rates`).
+LEARNED = {PriceModel.CPC: "clicks", PriceModel.VCPM: "viewables", PriceModel.CPA: "conversions"}
+LEARNED_UNITS = tuple(LEARNED.values())
+#: Conversions per impression until something is learned.
+EXPECTED_CONVERSION_RATE = 0.00005
 _Owned = tuple[Advertiser, Campaign, LineItem]
 
 
@@ -49,7 +54,7 @@ class IndexedSlot:
     id: int
     fitting: Mapping[tuple[str, str | None], int]
     paying: int
-    """The line items whose price, clicks at the expected rate, is not below the slot's floor."""
+    """The line items whose price, clicks and conversions as expected, is not below the slot's floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,19 @@ class PageKey(NamedTuple):
 class Index:
     """Everything that a decision reads and that only a new catalog changes; built off the request path."""
 
-    def __init__(self, catalog: Catalog, ids: Ids, version: int, *, expected_ctr: float) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        ids: Ids,
+        version: int,
+        *,
+        expected_ctr: float,
+        expected_conversion_rate: float = EXPECTED_CONVERSION_RATE,
+    ) -> None:
+        expected = {PriceModel.CPC: expected_ctr, PriceModel.CPA: expected_conversion_rate}
         owned = sorted(
             (owned for owned in catalog.line_items() if any(c.approved for c in owned[2].creative)),
-            key=lambda o: (TIERS.index(o[2].tier), -ecpm_micros(o[2], expected_ctr), o[2].name),
+            key=lambda o: (TIERS.index(o[2].tier), -ecpm_micros(o[2], expected), o[2].name),
         )
         ranked = [item for _, _, item in owned]
         self.version = version
@@ -86,10 +100,10 @@ class Index:
         self.item_ids = tuple(ids["line_item", item.name] for item in ranked)
         self.campaign_ids = tuple(ids["campaign", owner.name, campaign.name] for owner, campaign, _ in owned)
         self.positions = {item_id: position for position, item_id in enumerate(self.item_ids)}
-        self.ecpms = np.array([ecpm_micros(item, expected_ctr) for item in ranked], dtype=float) / 1e6
+        self.ecpms = np.array([ecpm_micros(item, expected) for item in ranked], dtype=float) / 1e6
         self.choices = tuple(tuple(_choices(item, position, ids)) for position, item in enumerate(ranked))
         self.units = tuple(unit_of(item) for item in ranked)
-        """What each counts: "impressions", "viewables" or "clicks"."""
+        """What each counts, as `unit_of` says."""
         self.flat = [p for p, i in enumerate(ranked) if i.price and i.price.model is PriceModel.FLAT]
         """Position of each line item that pays by the day."""
         self._learn_prices()
@@ -117,15 +131,14 @@ class Index:
         }
 
     def _learn_prices(self) -> None:
-        """Note those of which it has to be learned what an impression earns: paid by clicks, or by views."""
+        """Note those of which it has to be learned what an impression earns: paid by what follows it."""
         prices = {p: item.price for p, item in enumerate(self.items) if item.price}
-        models = {p: price.model for p, price in prices.items()}
-        paid = [p for p, model in models.items() if model in (PriceModel.CPC, PriceModel.VCPM)]
-        self.learning = np.array(paid, dtype=np.int64)
-        self.learning_clicks = np.array([models[p] is PriceModel.CPC for p in paid], dtype=bool)
-        per_thousand = np.where(self.learning_clicks, 1e3, 1.0)
-        self.learning_prices = np.array([prices[p].micros for p in paid], dtype=float) / 1e6 * per_thousand
-        self.units_paid = {p: "clicks" if models[p] is PriceModel.CPC else "viewables" for p in paid}
+        self.units_paid = {p: LEARNED[one.model] for p, one in prices.items() if one.model in LEARNED}
+        self.learning = np.array([*self.units_paid], dtype=np.int64)
+        units = list(self.units_paid.values())
+        self.learning_units = np.array([LEARNED_UNITS.index(unit) for unit in units], dtype=np.int64)
+        paid = [prices[p].micros / 1e6 * prices_per_thousand(unit) for p, unit in self.units_paid.items()]
+        self.learning_prices = np.array(paid, dtype=float)
 
     def _site(self, site: Site, sizes: Mapping[tuple[str, str | None], int], ids: Ids) -> IndexedSite:
         here = self.targets.site(site.name)
@@ -185,27 +198,30 @@ class Index:
         return bits
 
 
-def ecpm_micros(item: LineItem, expected_ctr: float) -> int:
+def prices_per_thousand(unit: str) -> int:
+    """How many prices a thousand units are worth."""
+    return 1 if unit == "viewables" else 1000
+
+
+def ecpm_micros(item: LineItem, expected: Mapping[PriceModel, float]) -> int:
     """What a thousand impressions of a line item are expected to earn before anything is learned, in micros.
 
-    Clicks at the expected click-through rate, viewable impressions as if every impression were. A flat day
-    and, until conversions are counted, a conversion have no such figure: 0.
+    `expected`: clicks and conversions per impression. Viewable impressions as if every impression were. A
+    flat day has no such figure: 0.
     """
     if item.price is None:
         return 0
-    if item.price.model is PriceModel.CPC:
-        return round(1000 * item.price.micros * expected_ctr)
-    return item.price.micros if item.price.model in (PriceModel.CPM, PriceModel.VCPM) else 0
+    rate = expected.get(item.price.model)
+    if rate is not None:
+        return round(1000 * item.price.micros * rate)
+    return item.price.micros if item.price.model is not PriceModel.FLAT else 0
 
 
 def unit_of(item: LineItem) -> str:
-    """What a line item's goal or price counts: "impressions", "viewables" or "clicks"."""
+    """What a line item's goal or price counts: "impressions", "viewables", "clicks" or "conversions"."""
     if item.goal:
         return next(unit for unit in ("impressions", "viewables", "clicks") if getattr(item.goal, unit))
-    model = item.price.model if item.price else None
-    if model is PriceModel.CPC:
-        return "clicks"
-    return "viewables" if model is PriceModel.VCPM else "impressions"
+    return LEARNED.get(item.price.model, "impressions") if item.price else "impressions"
 
 
 def _has_floor(item: LineItem) -> bool:

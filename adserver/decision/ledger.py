@@ -22,6 +22,8 @@ from adserver.decision.index import Index
 from adserver.decision.rates import Rates
 from adserver.decision.sponsors import Turns
 
+#: What a goal may count; what else is paid for, such as conversions, only budgets hold.
+GOAL_UNITS = ("impressions", "viewables", "clicks")
 _MINUTE_US = 60_000_000
 _UTC = ZoneInfo("UTC")
 
@@ -246,7 +248,7 @@ class Ledger:
     def count(
         self, item_id: int, unit: str, count: int, revenue_micros: int, *, day: int, minute: int
     ) -> None:
-        """Take note of valid events that are on disk now. `unit`: "impressions", "viewables" or "clicks".
+        """Take note of valid events that are on disk now; of what else than `GOAL_UNITS`, what they earned.
 
         `day` and `minute` (since 1970) are those of their fills.
         """
@@ -285,7 +287,7 @@ class Ledger:
             account = self._accounts.get(one.item_id)
             if account:
                 counts = (one.impression_count, one.viewable_count, one.click_count)
-                account.counted = counts[("impressions", "viewables", "clicks").index(account.unit)]
+                account.counted = dict(zip(GOAL_UNITS, counts, strict=True)).get(account.unit, 0)
                 account.spent = one.revenue_micros
                 if one.day == account.day:
                     account.day_spent = one.day_revenue_micros

@@ -1,4 +1,4 @@
-"""Impressions, views and clicks of each creative in each slot → what an impression is expected to bring.
+"""What followed impressions of each creative in each slot → what an impression is expected to bring.
 
 Empirical Bayes: a slot's own rate is drawn towards what is expected of any slot. By how much creatives are
 better or worse than the slots that they stood in is learned over all slots, drawn towards 1 by a gamma prior
@@ -16,7 +16,13 @@ import numpy as np
 
 from adserver.decision.arrays import Floats
 from adserver.decision.context import Choice
-from adserver.decision.index import Index, IndexedSlot
+from adserver.decision.index import (
+    EXPECTED_CONVERSION_RATE,
+    LEARNED_UNITS,
+    Index,
+    IndexedSlot,
+    prices_per_thousand,
+)
 
 #: Strength of the prior of a creative's factor, in expected clicks (or views): until much is counted, and at
 #: least and at most.
@@ -28,6 +34,7 @@ _SLOT_STRENGTH = 1.0
 #: A posterior with half the variance explores enough, and wastes less (Russo et al., "A Tutorial on Thompson
 #: Sampling", 2018, section 8).
 _SHARPNESS = 2.0
+_VIEWS = LEARNED_UNITS.index("viewables")
 
 
 class Seen(NamedTuple):
@@ -39,10 +46,14 @@ class Seen(NamedTuple):
     measurable_count: int
     viewable_count: int
     click_count: int
+    conversion_count: int = 0
 
 
 class Rates:
-    """One snapshot of what was learned. `expected_ctr`, `expected_viewability`: for slots without a past."""
+    """One snapshot of what was learned. `expected_…`: for slots without a past.
+
+    Conversions are learned from the line items that are paid by them: of the others nobody reports any.
+    """
 
     def __init__(
         self,
@@ -52,16 +63,20 @@ class Rates:
         *,
         expected_ctr: float,
         expected_viewability: float,
+        expected_conversion_rate: float = EXPECTED_CONVERSION_RATE,
     ) -> None:
         self._index = index
         self._seed = rng.getrandbits(64)
         self._ecpms: dict[int, Floats] = {}
         self._factors: Floats | None = None
         clicks, views = _Rate(expected_ctr), _Rate(expected_viewability)
+        orders, reported = _Rate(expected_conversion_rate), _paid_by(index, "conversions")
         for row in seen:
             clicks.add(row.slot_id, row.creative_id, row.click_count, row.impression_count)
             views.add(row.slot_id, row.creative_id, row.viewable_count, row.measurable_count)
-        self._rates = {"clicks": clicks, "viewables": views}
+            if row.creative_id in reported:
+                orders.add(row.slot_id, row.creative_id, row.conversion_count, row.impression_count)
+        self._rates = {"clicks": clicks, "viewables": views, "conversions": orders}
 
     def promise(self, slot_id: int, choice: Choice) -> float:
         """By what creatives of one line item are compared when their rotation is `optimised`.
@@ -91,7 +106,7 @@ class Rates:
         assert price, "what is paid for has a price"
         shape, scale = self._rates[unit].factor([choice.creative_id for choice in index.choices[position]])
         per_impression = min(1.0, self._rates[unit].base(slot_id) * shape / scale)
-        return per_impression * price.micros / 1e6 * (1000 if unit == "clicks" else 1)
+        return per_impression * price.micros / 1e6 * prices_per_thousand(unit)
 
     def ecpms(self, slot: IndexedSlot) -> Floats:
         """What a thousand impressions of each line item in a slot are expected to earn, in currency units."""
@@ -106,13 +121,12 @@ class Rates:
         return ecpms
 
     def _learned(self, slot_id: int) -> Floats:
-        """What each learning line item is paid for, per impression in a slot: clicks drawn, views means."""
+        """What each learning line item is paid for, per impression in a slot: views means, all else drawn."""
         if self._factors is None:
             self._factors = self._draw_factors()
-        clicks, views = (self._rates[unit].base(slot_id) for unit in ("clicks", "viewables"))
-        is_clicks = self._index.learning_clicks
-        rates: Floats = np.where(is_clicks, clicks, views) * self._factors
-        return np.where(is_clicks, rates, np.minimum(1.0, rates))
+        bases = np.array([self._rates[unit].base(slot_id) for unit in LEARNED_UNITS])
+        rates: Floats = bases[self._index.learning_units] * self._factors
+        return np.where(self._index.learning_units == _VIEWS, np.minimum(1.0, rates), rates)
 
     def _draw_factors(self) -> Floats:
         """By how much each learning line item is better than its slots, the same in all of them."""
@@ -126,8 +140,14 @@ class Rates:
         shape, scale = np.array(rows, dtype=float).T
         luck = np.random.Generator(np.random.PCG64(self._seed))
         drawn = luck.standard_gamma(_SHARPNESS * shape) / (_SHARPNESS * scale)
-        factors: Floats = np.where(index.learning_clicks, drawn, shape / scale)
+        factors: Floats = np.where(index.learning_units == _VIEWS, shape / scale, drawn)
         return factors
+
+
+def _paid_by(index: Index, unit: str) -> set[int]:
+    """The creatives of line items that are paid by a unit."""
+    positions = [position for position, paid in index.units_paid.items() if paid == unit]
+    return {choice.creative_id for position in positions for choice in index.choices[position]}
 
 
 class _Rate:

@@ -103,9 +103,9 @@ class Sentences:
         ecpm, multiplier = float(slot.ecpms[position]), float(standing.multipliers[position])
         price = price_of(item)
         worth = f"scored {score}" if price is None else f"scored {score} from its price of {price}"
-        if item.price and item.price.model in ("cpc", "vcpm"):
+        if position in self._index.units_paid:
             worth += f", an expected {amount(ecpm)} per thousand"
-        elif item.price and item.price.model in ("cpa", "flat"):
+        elif item.price and item.price.model == "flat":
             worth += ", which is not paid by impression or click and so counts as nothing here"
         if multiplier != 1.0:
             worth += f", times {multiplier:.2f} so that its budget lasts"

@@ -16,7 +16,7 @@ import numpy as np
 
 from adserver.clock import bucket_of
 from adserver.decision.context import Ask, Context
-from adserver.decision.index import Index
+from adserver.decision.index import EXPECTED_CONVERSION_RATE, Index
 from adserver.decision.ledger import Ledger, Terms, terms_of
 from adserver.decision.pacing import Memory, Pacing
 from adserver.decision.page import Decider
@@ -37,6 +37,7 @@ class Expectations:
     """What holds until something is learned, and bounds."""
 
     ctr: float = 0.001
+    conversion_rate: float = EXPECTED_CONVERSION_RATE
     viewability: float = 0.7
     reservation_seconds: int = 600
     offer_seconds: int = 60
@@ -210,6 +211,7 @@ class Steering:
             self._rng,
             expected_ctr=self.expectations.ctr,
             expected_viewability=self.expectations.viewability,
+            expected_conversion_rate=self.expectations.conversion_rate,
         )
         self.ledger.learn(self._rates)
 

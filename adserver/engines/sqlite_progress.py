@@ -19,7 +19,8 @@ SELECT bucket, slot, sum(request_count) FROM request_rollup
 WHERE bucket >= :since_bucket AND outcome NOT GLOB 'invalid.*' GROUP BY 1, 2
 """
 _CREATIVES = """
-SELECT slot, creative, sum(impression_count), sum(measurable_count), sum(viewable_count), sum(click_count)
+SELECT slot, creative, sum(impression_count), sum(measurable_count), sum(viewable_count), sum(click_count),
+  sum(conversion_count)
 FROM rollup WHERE bucket >= :since_bucket GROUP BY 1, 2
 """
 
@@ -60,6 +61,7 @@ class CreativeSums(NamedTuple):
     measurable_count: int
     viewable_count: int
     click_count: int
+    conversion_count: int
 
 
 class SqliteProgress(SqliteReader):

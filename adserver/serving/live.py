@@ -68,7 +68,13 @@ class Live:
 
 def build(stored: Stored, settings: Settings) -> Live:
     """Compile a catalog version. Takes time in proportion to the catalog: call it outside the event loop."""
-    index = Index(stored.catalog, stored.ids, stored.version, expected_ctr=settings.expected_ctr)
+    index = Index(
+        stored.catalog,
+        stored.ids,
+        stored.version,
+        expected_ctr=settings.expected_ctr,
+        expected_conversion_rate=settings.expected_conversion_rate,
+    )
     sizes = {site.name: {slot.name: slot.sizes for slot in site.slot} for site in stored.catalog.site}
     return Live(
         version=stored.version,

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from adserver.catalog.model import Catalog, Creative, LineItem, PriceModel, Site, Slot, Tier, live_at
 from adserver.catalog.targeting import Conditions, Facts, Group, Target, parse_hours
 from adserver.decision.context import Ask, Context
+from adserver.decision.index import EXPECTED_CONVERSION_RATE
 
 
 def passing(catalog: Catalog, context: Context, ask: Ask, now: datetime, *, expected_ctr: float) -> set[str]:
@@ -66,7 +67,7 @@ def _below_floor(item: LineItem, slot: Slot, expected_ctr: float) -> bool:
         PriceModel.CPM: price.micros,
         PriceModel.VCPM: price.micros,
         PriceModel.CPC: round(1000 * price.micros * expected_ctr),
-        PriceModel.CPA: 0,
+        PriceModel.CPA: round(1000 * price.micros * EXPECTED_CONVERSION_RATE),
     }
     return ecpm[price.model] < slot.floor
 

@@ -54,6 +54,18 @@ def test_clicks_show_what_they_are_expected_to_be() -> None:
     assert score.ecpm == pytest.approx(score.rate * 3.00 * 1000)
 
 
+def test_conversions_show_what_they_are_expected_to_be_and_outbid_what_earns_less() -> None:
+    orders = line_item("orders", "price", "728x90", price={"cpa": "90"})
+    page = explained(catalog_of(orders, paying("low", "0.02")))
+    found = verdict(page, "orders")
+    assert found.rule == "won"
+    assert found.sentence.startswith("Scored ")
+    assert " from its price of 90.00 cpa, an expected " in found.sentence
+    assert found.score
+    assert found.score.rate
+    assert found.score.ecpm == pytest.approx(found.score.rate * 90 * 1000)
+
+
 def test_equals_draw_lots() -> None:
     (slot,) = explained(catalog_of(paying("a", "2.00"), paying("b", "2.00"))).slots
     assert slot.line_items[1].rule == "tied"

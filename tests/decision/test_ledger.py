@@ -251,6 +251,19 @@ def test_what_is_left_but_pays_no_whole_click_is_as_good_as_spent() -> None:
         assert book.serve(now, 9) == 0
 
 
+def test_a_budget_for_orders_has_room_for_the_fills_that_bring_them() -> None:
+    """8 orders at one in a thousand fills; whatever others counted of it, too."""
+    book = Book(NOW, price={"cpa": "10"}, budget="89")
+    creative = book.index.choices[0][0].creative_id
+    seen = [Seen(1, creative, 10**7, 0, 0, 0, 10_000)]
+    book.ledger.learn(Rates(book.index, seen, Random(1), expected_ctr=0.02, expected_viewability=0.7))
+    assert book.ledger.room(0) == pytest.approx(8_000, rel=0.01)
+    book.ledger.restate([Delivered(book.item_id, 9_000, 0, 9, 70_000_000)])
+    assert book.ledger.room(0) == pytest.approx(1_000, rel=0.01)
+    book.ledger.restate([Delivered(book.item_id, 9_000, 0, 9, 80_000_000)])
+    assert book.ledger.room(0) == 0
+
+
 def test_a_view_releases_nothing_that_its_impression_has_released() -> None:
     """Also where every impression is expected to be viewed."""
     book = Book(NOW, "guaranteed", price={"vcpm": "2"}, goal={"viewables": 10}, **FLIGHT)

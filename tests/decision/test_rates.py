@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adserver.decision.index import Index
+from adserver.decision.index import EXPECTED_CONVERSION_RATE, Index
 from adserver.decision.rates import Rates, Seen
 from tests.decision.deciding import index_of
 from tests.newsroom import catalog_of, image, line_item
@@ -252,3 +252,33 @@ def test_whatever_was_counted_rates_are_numbers_above_nothing(row: tuple[int, in
     assert np.isfinite(found).all() and (found > 0).all()
     for position in range(len(of.items)):
         assert 0 < snapshot.per_impression(position) <= 1
+
+
+def test_conversions_are_learned_from_those_who_are_paid_by_them() -> None:
+    """Of whoever is paid otherwise nobody reports orders: those impressions say nothing."""
+    of = index(
+        line_item("orders", "price", "728x90", price={"cpa": "20"}),
+        line_item("plain", "price", "728x90", price={"cpm": "3"}),
+    )
+    slot, creatives = ids(of)
+    position = next(p for p, item in enumerate(of.items) if item.name == "orders")
+    assert mean_ecpm(of, [], position) == pytest.approx(1000 * 20 * EXPECTED_CONVERSION_RATE, rel=0.15)
+    own = Seen(slot, creatives["orders-728x90"], 10**6, 0, 0, 0, 300)
+    others = Seen(slot, creatives["plain-728x90"], 10**9, 0, 0, 0, 0)
+    found = mean_ecpm(of, [own, others], position)
+    assert found == pytest.approx(1000 * 20 * 0.0003, rel=0.15)
+    assert rates(of, [own, others]).mean_ecpm(slot, position) == pytest.approx(6, rel=0.05)
+    assert rates(of, [own, others]).per_impression(position) == pytest.approx(0.0003, rel=0.05)
+
+
+def test_a_creative_that_brings_more_orders_earns_more_than_its_slot() -> None:
+    items = [line_item(name, "price", "728x90", price={"cpa": "20"}) for name in ("good", "poor")]
+    of = index(*items)
+    slot, creatives = ids(of)
+    seen = [
+        Seen(slot, creatives["good-728x90"], 10**6, 0, 0, 0, 400),
+        Seen(slot, creatives["poor-728x90"], 10**6, 0, 0, 0, 40),
+    ]
+    found = {item.name: mean_ecpm(of, seen, position) for position, item in enumerate(of.items)}
+    assert found["good"] == pytest.approx(8, rel=0.15)
+    assert found["poor"] == pytest.approx(0.8, rel=0.2)

@@ -53,8 +53,8 @@ def test_creatives_are_summed_over_time(tmp_path: Path) -> None:
     log.commit([event(fill, kind) for fill in (1, 2) for kind in (1, 2)], {})
     log.commit([event(1, 3), event(2, 4)], {})
     path = tmp_path / "log.db"
-    assert ask(path, lambda progress: progress.read_creatives()) == [(1, 2, 2, 2, 1, 1)]
-    assert ask(path, lambda progress: progress.read_creatives(since_bucket=2)) == [(1, 2, 1, 1, 0, 1)]
+    assert ask(path, lambda progress: progress.read_creatives()) == [(1, 2, 2, 2, 1, 1, 0)]
+    assert ask(path, lambda progress: progress.read_creatives(since_bucket=2)) == [(1, 2, 1, 1, 0, 1, 0)]
     log.close()
 
 

@@ -262,3 +262,25 @@ def test_a_budget_of_orders_is_never_exceeded(tmp_path: Path) -> None:
     assert [row[0] for row in judged(path)] == [Validity.VALID] * 3 + [Validity.OVER_GOAL] * 3
     assert rows(path, "SELECT revenue_micros FROM delivered") == [(37_500_000,)]
     assert rebuilt(path)
+
+
+def test_orders_that_are_reported_raise_what_their_line_item_is_worth(tmp_path: Path) -> None:
+    """Ten orders of ten impressions, where one of a thousand was expected."""
+    reader, expected = Reader(), 0.001
+    page = json.dumps({"site": "daily", "slots": [{"slot": "side"}]})
+    found = []
+    for orders in (range(10), range(0)):
+        with server(
+            tmp_path / "a.db", paid_by_order(), clock=reader, expected_conversion_rate=expected
+        ) as client:
+            answer = client.get("/api/v1/explain", params={"page": page}, headers={"host": "127.0.0.1"})
+            (orders_item,) = answer.json()["slots"][0]["line_items"]
+            assert orders_item["rule"] == "won"
+            assert orders_item["score"]["score"] == pytest.approx(
+                12_500 * orders_item["score"]["rate"], rel=1e-3
+            )
+            found.append(orders_item["score"]["rate"])
+            for number in orders:
+                assert post(client, reader.sees_and_clicks(client), f"A-{number}") == 204
+    assert 0 < found[0] < 10 * expected
+    assert found[1] > 20 * found[0]
