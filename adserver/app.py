@@ -42,6 +42,7 @@ from adserver.measurement.sections import SECTIONS, Sections
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.consent import Consents
 from adserver.serving.edge import Edge
+from adserver.serving.frame import routes as frame_routes
 from adserver.serving.jobs import Jobs
 from adserver.serving.live import Live
 from adserver.serving.live import build as build_live
@@ -218,7 +219,8 @@ class App:
         self, parts: Parts, reports: Reports, cuts: Cuts, catalog: CatalogStore, users: AccountStore
     ) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
-        routes += [*tracker_routes(parts), *openrtb_routes(parts), *seller_routes(parts)]
+        for door in (frame_routes, tracker_routes, openrtb_routes, seller_routes):
+            routes += door(parts)
         routes += people_routes(parts, reports, cuts, catalog, users, self._current)
         return routes + (self._pages(self._clock) if self._pages else [])
 

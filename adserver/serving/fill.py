@@ -51,7 +51,7 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     bucket = bucket_of_ms(now_ms)
     # The slots of a passback were counted when they went to the network.
     if not request.passback:
-        _count(parts, page.decisions, bucket, found)
+        count_slots(parts, page.decisions, bucket, found)
     facts = facts_on(parts, context, visitor, bucket, found)
     seen = kept.seen if kept and not found else None
     answers = [_encode(parts, decision, now_ms, facts, seen) for decision in page.decisions]
@@ -60,7 +60,7 @@ def answer_fill(parts: Parts, request: FillRequest, scope: Scope) -> bytes:
     return _join(parts.live.version, parts.ids.next(now_ms), told, allowed.network, answers)
 
 
-def _count(parts: Parts, decisions: Sequence[Decision], bucket: int, found: Validity) -> None:
+def count_slots(parts: Parts, decisions: Sequence[Decision], bucket: int, found: Validity) -> None:
     """Count each slot that is known, by what became of it."""
     for decision in decisions:
         if decision.slot_id is None:

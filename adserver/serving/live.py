@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from adserver.catalog.fields import FILL_MACRO
+from adserver.catalog.model import Creative
 from adserver.decision.context import Fill
 from adserver.decision.facts import size_code
 from adserver.decision.frequency import subject_of
@@ -47,6 +48,8 @@ class Live:
     clicks: Mapping[int, tuple[bytes, ...]]
     """Creative → where its clicks go, ready for a header, in the pieces that `{fill}` cuts it into; archived
     creatives keep theirs."""
+    creatives: Mapping[int, Creative]
+    """Every creative of the catalog, those that are not approved too."""
     terms: Terms
     """What holds for orders of each line item."""
     tag: Tag
@@ -80,6 +83,11 @@ def build(stored: Stored, settings: Settings) -> Live:
         version=stored.version,
         index=index,
         clicks={creative: _pieces(url) for creative, url in stored.clicks.items()},
+        creatives={
+            stored.ids["creative", creative.name]: creative
+            for _, _, item in stored.catalog.line_items()
+            for creative in item.creative
+        },
         terms=terms_of(stored, settings),
         tag=tag_of(sizes),
         refreshed={

@@ -105,7 +105,11 @@ _conversion_decoder = msgspec.json.Decoder(ConversionAsk)
 
 def read_fill(body: bytes, settings: Settings) -> FillRequest:
     """Decode a fill request and cut its facts to their bounds. Raises Unreadable."""
-    request: FillRequest = decode(_fill_decoder, body)
+    return bounded(decode(_fill_decoder, body), settings)
+
+
+def bounded(request: FillRequest, settings: Settings) -> FillRequest:
+    """The same request, its facts cut to their bounds."""
     page, bound = request.page, settings.max_facts_per_page
     if len(page.url) > MAX_URL_CHARS:
         page.url = ""

@@ -11,6 +11,7 @@ import re
 from functools import cache
 from html import escape
 from importlib.resources import files
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 from adserver.catalog.fields import FILL_MACRO
@@ -18,10 +19,15 @@ from adserver.catalog.model import Creative
 from adserver.decision.context import Fill
 from adserver.serving.disclosure import Said
 
-_FRAME = "allow-scripts allow-popups allow-popups-to-escape-sandbox"
+FRAME = "allow-scripts allow-popups allow-popups-to-escape-sandbox"
 #: MRC, "Viewable Ad Impression Measurement Guidelines": half of the pixels, of large units three tenths.
 _LARGE_PX = 242_500
 _COMMENTS = re.compile(r"^ *//.*\n|^ +", re.MULTILINE)
+
+
+def ratio_of(width: int, height: int) -> float:
+    """The part of its pixels that must be in view for a creative to be viewable."""
+    return 0.3 if width * height >= _LARGE_PX else 0.5
 
 
 def markup_of(fill: Fill, said: Said, base: str, token: str | None) -> str:
@@ -30,28 +36,41 @@ def markup_of(fill: Fill, said: Said, base: str, token: str | None) -> str:
     width, height = map(int, creative.size.split("x"))
     landing = urljoin(f"{base}/", (creative.click or "").replace(FILL_MACRO, ""))
     click = f"{base}/v1/click/{token}" if token else landing
-    ratio = 0.3 if width * height >= _LARGE_PX else 0.5
     parts = [
         f'<div style="position:relative;width:{width}px;height:{height}px;overflow:hidden">',
         _drawing(creative, width, height, base, click),
-        f"{_label(said, height)}</div>",
+        f"{label_of(said, _looks(height))}</div>",
     ]
     if token:
         pixel = escape(f"{base}/v1/events/impression/{token}")
         parts.append(f'<img src="{pixel}" alt="" width="1" height="1" style="position:absolute;opacity:0">')
-        facts = f'data-base="{escape(base)}" data-fill="{escape(token)}" data-ratio="{ratio}"'
+        facts = (
+            f'data-base="{escape(base)}" data-fill="{escape(token)}" data-ratio="{ratio_of(width, height)}"'
+        )
         parts.append(f"<script {facts}>{_script()}</script>")
     return "".join(parts)
 
 
-def _label(said: Said, height: int) -> str:
+class Looks(NamedTuple):
+    """Attributes of a label that only says what it is, of one that opens, and of what is clicked then."""
+
+    plain: str
+    opening: str
+    summary: str
+
+
+def label_of(said: Said, looks: Looks) -> str:
     """In a corner of the ad, which fills its frame; opened by click or key where there is more to tell."""
     if not said.lines:
-        return f'<div style="{_LABEL}">{escape(said.label)}</div>'
+        return f"<div {looks.plain}>{escape(said.label)}</div>"
     lines = "".join(f"<div>{escape(what)}: {_who(*who)}</div>" for what, *who in said.lines)
-    style = f"{_LABEL};max-height:{height}px;overflow:auto;z-index:1"
-    summary = f'<summary style="cursor:pointer;list-style:none">{escape(said.label)} ⓘ</summary>'
-    return f'<details style="{style}">{summary}{lines}</details>'
+    summary = f"<summary {looks.summary}>{escape(said.label)} ⓘ</summary>"
+    return f"<details {looks.opening}>{summary}{lines}</details>"
+
+
+def _looks(height: int) -> Looks:
+    opening = f'style="{_LABEL};max-height:{height}px;overflow:auto;z-index:1"'
+    return Looks(f'style="{_LABEL}"', opening, 'style="cursor:pointer;list-style:none"')
 
 
 def _who(name: str, url: str = "") -> str:
@@ -71,7 +90,7 @@ def _drawing(creative: Creative, width: int, height: int, base: str, click: str)
         # As everywhere, HTML of an advertiser has an origin of its own, and so no hold on the page.
         inner = escape(creative.html.replace("{click}", click if creative.click else ""))
         return (
-            f'<iframe sandbox="{_FRAME}" srcdoc="{inner}" width="{width}" height="{height}" scrolling="no"'
+            f'<iframe sandbox="{FRAME}" srcdoc="{inner}" width="{width}" height="{height}" scrolling="no"'
             ' referrerpolicy="no-referrer" style="display:block;border:0;background:#fff"></iframe>'
         )
     light, dark = (urljoin(f"{base}/", url) if url else "" for url in (creative.image, creative.image_dark))
