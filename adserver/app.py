@@ -144,11 +144,12 @@ class App:
             await self._loop.begin()
             reports = Reports(source, self._current, self._clock, settings.max_report_days)
             cuts = Cuts(source, self._current, settings.max_breakdown_values)
-            self._edge = Edge(parts, Starlette(routes=self._routes(parts, reports, cuts, catalog, users)))
+            routes = self._routes(parts, reports, cuts, catalog, users, progress)
+            self._edge = Edge(parts, Starlette(routes=routes))
             # What was built to start lives as long as the server: the garbage collector need not visit it.
             gc.collect()
             gc.freeze()
-            # Whoever waits for another thread, as while a new catalog is built, does not wait long.
+            # Whoever waits for another thread does not wait long.
             sys.setswitchinterval(_SWITCH_SECONDS)
             log.start()
             stack.push_async_callback(log.stop)
@@ -216,12 +217,18 @@ class App:
         return loop
 
     def _routes(
-        self, parts: Parts, reports: Reports, cuts: Cuts, catalog: CatalogStore, users: AccountStore
+        self,
+        parts: Parts,
+        reports: Reports,
+        cuts: Cuts,
+        catalog: CatalogStore,
+        users: AccountStore,
+        progress: SqliteProgress,
     ) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
         for door in (frame_routes, tracker_routes, openrtb_routes, seller_routes):
             routes += door(parts)
-        routes += people_routes(parts, reports, cuts, catalog, users, self._current)
+        routes += people_routes(parts, reports, cuts, catalog, users, self._current, progress.request_counts)
         return routes + (self._pages(self._clock) if self._pages else [])
 
     def _current(self) -> Stored:

@@ -12,15 +12,17 @@ from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import Scope
 from adserver.api.app import build as build_api
 from adserver.api.services import Services
+from adserver.console.routes import Office
 from adserver.console.routes import routes as console_routes
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
 from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.forecast.past import PastPages, RequestCounts
 from adserver.measurement.cuts import Cuts
 from adserver.measurement.delivery import deliveries_of
 from adserver.measurement.report import Reports
-from adserver.serving.explain import explain_route
+from adserver.serving.explain import Explainer, explain_route
 from adserver.serving.parts import Parts
 from adserver.web.door import Door, Refuse
 from adserver.web.password import by_password, refusal_of_reports
@@ -35,11 +37,14 @@ def people_routes(
     catalog: CatalogStore,
     users: AccountStore,
     current: Callable[[], Stored],
+    counts: RequestCounts,
 ) -> list[BaseRoute]:
     """Reports, console and management API. `current`: the catalog in service."""
     settings, clock = parts.settings, parts.clock
     accounts, url = Accounts(users, clock, settings), sqlite_url(settings.db)
-    services = Services(Editor(url, clock), Objects(catalog, url), accounts, clock, settings)
+    past = PastPages(parts.steering, current, counts, clock, settings)
+    services = Services(Editor(url, clock), Objects(catalog, url), accounts, past, clock, settings)
+    explainer = Explainer(parts, current)
     deliveries = partial(deliveries_of, parts.steering)
     password = settings.reports_password
 
@@ -50,9 +55,10 @@ def people_routes(
             Door, accounts=accounts, settings=settings, refuse=refuse, scopes=scopes, known=known
         )
 
+    office = Office(accounts, services.editor, services.objects, current, deliveries, past, explainer.ask)
     return [
         *report_routes(reports, cuts, door(refusal_of_reports(password), Scope.REPORTS)),
-        explain_route(parts, current, door(refuse, Scope.READ)),
+        explain_route(explainer, door(refuse, Scope.READ)),
         Mount("/api/v1", build_api(services)),
-        *console_routes(accounts, services.editor, services.objects, current, deliveries, clock, settings),
+        *console_routes(office, clock, settings),
     ]

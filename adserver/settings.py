@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     max_auction_bytes: Positive = 262_144
     #: Page requests that are remembered as a sample of the week; nothing in them tells who made them.
     max_page_samples: Positive = 2_000
+    #: Sampled page requests of one day that are decided again to find why a line item did not serve on them.
+    max_replayed_pages: Positive = 300
+    #: A targeting is tried on yesterday's samples where there are so many, else on those of the whole week.
+    least_estimate_samples: Positive = 100
     #: Longest tally that a browser is given to keep, in characters.
     max_tally_chars: Annotated[int, Field(ge=100, le=4000)] = 1_500
     #: Line items and campaigns of which a browser keeps how often it saw them, as far as there is room in its

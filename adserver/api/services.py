@@ -12,6 +12,7 @@ from adserver.accounts.model import Principal
 from adserver.clock import Clock
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
+from adserver.forecast.past import PastPages
 from adserver.settings import Settings
 from adserver.web.door import principal_of
 
@@ -23,6 +24,7 @@ class Services:
     editor: Editor
     objects: Objects
     accounts: Accounts
+    past: PastPages
     clock: Clock
     settings: Settings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
@@ -17,24 +18,33 @@ from adserver.console.objects import CatalogPages
 from adserver.console.pages import ASSETS
 from adserver.console.sign_in import SignIn, refuse
 from adserver.console.users import Users
+from adserver.console.why import Why
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
 from adserver.engines.catalog_store import Stored
+from adserver.forecast.past import ExplainPage, PastPages
 from adserver.measurement.delivery import Deliveries
 from adserver.settings import Settings
 from adserver.web.door import Door
 
 
-def routes(
-    accounts: Accounts,
-    editor: Editor,
-    objects: Objects,
-    current: Callable[[], Stored],
-    deliveries: Deliveries,
-    clock: Clock,
-    settings: Settings,
-) -> list[BaseRoute]:
-    """Everything below /console. `current`: the catalog in service."""
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What the screens stand on."""
+
+    accounts: Accounts
+    editor: Editor
+    objects: Objects
+    current: Callable[[], Stored]
+    """The catalog in service."""
+    deliveries: Deliveries
+    past: PastPages
+    explain: ExplainPage
+
+
+def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
+    """Everything below /console."""
+    accounts, editor, objects = office.accounts, office.editor, office.objects
     door = Middleware(
         Door,
         accounts=accounts,
@@ -43,11 +53,12 @@ def routes(
         scopes={False: Scope.READ, True: Scope.WRITE},
     )
     inner: list[BaseRoute] = [
-        *Home(deliveries, objects, editor, clock).routes(),
+        *Home(office.deliveries, objects, editor, clock).routes(),
         *Account(accounts).routes(),
         *CatalogPages(editor, objects, clock, settings).routes(),
+        *Why(office.past, office.explain, objects, clock).routes(),
         *History(editor, clock).routes(),
-        *Users(accounts, settings, current).routes(),
+        *Users(accounts, settings, office.current).routes(),
     ]
     behind = Mount("/", routes=inner, middleware=[door])
     return [Mount("/console", routes=[ASSETS.route(), *SignIn(accounts, settings).routes(), behind])]

@@ -7,7 +7,8 @@ than a request; what there is to tell of it is put together in another thread, o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import structlog
 from starlette.middleware import Middleware
@@ -15,13 +16,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adserver.accounts.model import Role
+from adserver.accounts.model import Principal, Role
 from adserver.accounts.ownership import report_scope
+from adserver.catalog.model import Catalog
+from adserver.decision.explain import Explanation
+from adserver.decision.look import Look
 from adserver.engines.catalog_store import Stored
 from adserver.errors import InvalidInput
-from adserver.serving.answer import answer_question, look_for
+from adserver.forecast.past import Busy, NotTheirs
+from adserver.serving.answer import answer_question, explain_question, look_for
 from adserver.serving.parts import Parts
-from adserver.serving.question import read_question
+from adserver.serving.question import Question, read_question
+from adserver.settings import Settings
 from adserver.web.door import principal_of
 from adserver.web.problems import problem, sentence
 
@@ -31,40 +37,76 @@ _BUSY = "Other pages are being explained just now; ask again in a moment."
 _NOT_YOURS = "The site of this page is not yours."
 _FAILED = "This page cannot be explained: a fault of ours, which is in the server's log."
 _log = structlog.get_logger()
+Told = TypeVar("Told")
 
 
-def explain_route(parts: Parts, stored: Callable[[], Stored], guard: Middleware) -> Route:
-    """The route. `stored`: the catalog in service; `guard` is the door."""
-    one_at_a_time = asyncio.Lock()
-    waiting = 0
+class Explainer:
+    """Explains pages, one at a time. `stored`: the catalog in service."""
+
+    def __init__(self, parts: Parts, stored: Callable[[], Stored]) -> None:
+        self._parts = parts
+        self._stored = stored
+        self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
+
+    async def ask(self, principal: Principal, given: Mapping[str, str]) -> Explanation:
+        """Explain the page that is asked about (`serving.question.KEYS`).
+
+        Raises InvalidInput; NotTheirs where its site's reports are not theirs to read; Busy.
+        """
+        return await self._ask(principal, given, explain_question)
+
+    async def answer(self, principal: Principal, given: Mapping[str, str]) -> bytes:
+        """The same as JSON."""
+        return await self._ask(principal, given, answer_question)
+
+    async def _ask(
+        self,
+        principal: Principal,
+        given: Mapping[str, str],
+        tell: Callable[[Look, Catalog, Question, Settings], Told],
+    ) -> Told:
+        if self._waiting >= self._parts.settings.max_explanations_waiting:
+            raise Busy(_BUSY)
+        self._waiting += 1
+        try:
+            async with self._one_at_a_time:
+                return await self._told(principal, given, tell)
+        finally:
+            self._waiting -= 1
+
+    async def _told(
+        self,
+        principal: Principal,
+        given: Mapping[str, str],
+        tell: Callable[[Look, Catalog, Question, Settings], Told],
+    ) -> Told:
+        parts, settings = self._parts, self._parts.settings
+        question = await asyncio.to_thread(read_question, given, self._stored().catalog, settings)
+        site = question.request.site
+        if principal.role is Role.ADVERTISER or not report_scope(principal).holds_site(site):
+            raise NotTheirs(_NOT_YOURS)
+        # There is no pause until the page is decided, so that catalog and index are of one version.
+        catalog, now = self._stored().catalog, question.at or parts.clock()
+        looked = look_for(parts.steering.decider, parts.tally_key, question, settings, now, parts.rng)
+        return await asyncio.to_thread(tell, looked, catalog, question, settings)
+
+
+def explain_route(explainer: Explainer, guard: Middleware) -> Route:
+    """The route; `guard` is the door."""
 
     async def explain_page(request: Request) -> Response:
-        nonlocal waiting
-        if waiting >= parts.settings.max_explanations_waiting:
-            return problem(_BUSY, 503, {"retry-after": "1"})
-        waiting += 1
         try:
-            async with one_at_a_time:
-                return await _answer(parts, stored, request)
+            body = await explainer.answer(principal_of(request), dict(request.query_params))
         except InvalidInput as error:
             return problem(sentence(error.faults), 400, faults=error.faults)
+        except NotTheirs as error:
+            return problem(str(error), 403)
+        except Busy as error:
+            return problem(str(error), 503, {"retry-after": "1"})
         except Exception:
             _log.exception("page not explained")
             return problem(_FAILED, 500)
-        finally:
-            waiting -= 1
+        return Response(body, headers=_HEADERS, media_type="application/json")
 
     return Route(PATH, explain_page, methods=["GET"], middleware=[guard])
-
-
-async def _answer(parts: Parts, stored: Callable[[], Stored], request: Request) -> Response:
-    given = dict(request.query_params)
-    question = await asyncio.to_thread(read_question, given, stored().catalog, parts.settings)
-    principal = principal_of(request)
-    if principal.role is Role.ADVERTISER or not report_scope(principal).holds_site(question.request.site):
-        return problem(_NOT_YOURS, 403)
-    # From here on there is no pause until the page is decided, so that catalog and index are of one version.
-    catalog, now = stored().catalog, question.at or parts.clock()
-    looked = look_for(parts.steering.decider, parts.tally_key, question, parts.settings, now, parts.rng)
-    body = await asyncio.to_thread(answer_question, looked, catalog, question, parts.settings)
-    return Response(body, headers=_HEADERS, media_type="application/json")
