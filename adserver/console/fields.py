@@ -49,6 +49,7 @@ class Shown:
     """Text; for `check` whether it is on; for `…_of` (which, amount)."""
 
 
+UTC_ZONE = ZoneInfo("UTC")
 Show = Callable[[Field, Any, ZoneInfo], Any]
 _PRICES = ("cpm", "vcpm", "cpc", "cpa", "flat")
 _GOALS = ("impressions", "viewables", "clicks")
@@ -138,6 +139,17 @@ def patch_of(kind: str, form: Form, before: Body, zone: ZoneInfo) -> dict[str, A
     if faults:
         raise InvalidInput(faults)
     return patch
+
+
+def targeting_of(form: Form) -> tuple[dict[str, Any], list[str]]:
+    """The target in a line item's form, and the sensitive topics that it accepts. Raises InvalidInput."""
+    try:
+        target = _read_target(Field("target", ""), form, None, UTC_ZONE)
+    except ValueError as error:
+        raise InvalidInput.one("", "target", str(error)) from None
+    return {key: value for key, value in target.items() if value is not None}, split_lines(
+        one(form, "allow_topics")
+    )
 
 
 def _text(_: Field, value: Any, _zone: ZoneInfo) -> str:

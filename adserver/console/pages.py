@@ -18,7 +18,7 @@ from adserver.web.door import principal_of
 from adserver.web.headers import HEADERS
 
 _HERE = Path(__file__).parent
-ASSETS = Assets([OWN, _HERE / "static"])
+ASSETS = Assets([OWN, _HERE / "static", _HERE / "vendor"])
 TEMPLATES = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
     autoescape=True,
@@ -69,6 +69,11 @@ def lone(template: str, title: str, status: int = 200, **shown: Any) -> Response
     """A page without navigation."""
     text = TEMPLATES.get_template(template).render(title=title, **shown)
     return HTMLResponse(text, status, HEADERS)
+
+
+def fragment(template: str, **shown: Any) -> Response:
+    """A part of a page, for htmx to put in its place."""
+    return HTMLResponse(TEMPLATES.get_template(template).render(**shown), headers=HEADERS)
 
 
 def message(title: str, sentence: str, status: int) -> Response:

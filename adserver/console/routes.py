@@ -12,6 +12,7 @@ from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import Scope
 from adserver.clock import Clock
 from adserver.console.account import Account
+from adserver.console.estimate import Estimates
 from adserver.console.history import History
 from adserver.console.home import Home
 from adserver.console.objects import CatalogPages
@@ -55,6 +56,7 @@ def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
     inner: list[BaseRoute] = [
         *Home(office.deliveries, objects, editor, clock).routes(),
         *Account(accounts).routes(),
+        *Estimates(office.past).routes(),
         *CatalogPages(editor, objects, clock, settings).routes(),
         *Why(office.past, office.explain, objects, clock).routes(),
         *History(editor, clock).routes(),

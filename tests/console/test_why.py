@@ -95,3 +95,24 @@ def test_pages_and_line_items_of_others_are_not_told_of(place: Office) -> None:
     for address in ("/console/why", "/console/why/foreign-item", "/console/why/page?page=x"):
         assert bank.get(address).status_code == 403, address
     assert place.with_token(BANK, "read").get("/api/v1/reasons?line_item=x").status_code == 403
+
+
+def test_the_form_of_a_line_item_says_how_many_page_requests_match(place: Office) -> None:
+    ops = place.signed_in(OPS)
+
+    def told(**target: str) -> str:
+        given = {f"target-{key}": text for key, text in target.items()}
+        answer = ops.post("/console/catalog/estimate", data={"name": "x", **given})
+        assert answer.status_code == 200 and "<html" not in answer.text
+        return unescape(text_of(answer.text))
+
+    assert "100% of the week's page requests match" in told(section="<b>world")
+    none = told(section="sport\nculture", country="NP")
+    assert "0% of the week's page requests match" in none and "Lost to section 100%" in none
+    assert "By 1 sampled page requests" in none
+    assert "No estimate: target.country[0]: 'Nepal' is not" in told(country="Nepal")
+    assert "further rules are not JSON" in told(more="{")
+    for email in (BOSS, BANK):
+        assert place.signed_in(email).post("/console/catalog/estimate", data={}).status_code == 403
+    again = place.visitor().post("/console/catalog/estimate", data={})
+    assert again.headers["location"].startswith("/console/sign-in")
