@@ -142,7 +142,7 @@ class App:
             parts = self._parts(engine, log, self._stored)
             self._loop = self._loop_over(parts, progress)
             await self._loop.begin()
-            reports = Reports(source, self._current, self._clock, settings.max_report_days)
+            reports = Reports(source, self._current, self._clock, settings.max_report_days, changes=catalog)
             cuts = Cuts(source, self._current, settings.max_breakdown_values)
             routes = self._routes(parts, reports, cuts, catalog, users, progress)
             self._edge = Edge(parts, Starlette(routes=routes))

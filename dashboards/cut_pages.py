@@ -22,22 +22,26 @@ class Section:
     query: str
     """That of its files."""
     everything: str
-    """Where all slots and line items are shown; empty where they are."""
+    """Where all line items are shown; empty where they are."""
 
 
-def section_of(breakdown: Breakdown) -> Section:
-    """Everything that is shown of a breakdown."""
-    query = query_of(breakdown.choice)
-    only = {"slot": breakdown.slot, "line_item": breakdown.line_item}
-    narrowed = query_of(breakdown.choice, **only)
+def section_of(breakdown: Breakdown, sort: str | None = None) -> Section:
+    """Everything that is shown of a breakdown. `sort`: of the slots beside it, which links keep."""
+    choice, item = breakdown.choice, breakdown.line_item
+    narrowed = query_of(choice, line_item=item)
     return Section(
         breakdown=breakdown,
         title=cut_words.TITLES[breakdown.by],
         choices=tuple(
-            Link(f"?{narrowed}&by={by}#breakdown", cut_words.TITLES[by], by == breakdown.by) for by in BY
+            Link(
+                f"?{query_of(choice, sort=sort, line_item=item, by=by)}#breakdown",
+                cut_words.TITLES[by],
+                by == breakdown.by,
+            )
+            for by in BY
         ),
         query=f"{narrowed}&by={breakdown.by}",
-        everything=f"?{query}&by={breakdown.by}#breakdown" if any(only.values()) else "",
+        everything=f"?{query_of(choice, sort=sort, by=breakdown.by)}#breakdown" if item else "",
     )
 
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from adserver.measurement.cuts import Breakdown, Frequency, Reach, ReachLine
 from adserver.measurement.report import Choice, Report, Totals
 from adserver.money import format_micros
+from dashboards.words import TIERS
 
 #: Ratios are given to this many decimals, the same in JSON and CSV.
 RATIO_PLACES = 6
+#: A negative amount begins as formulas do.
+_AMOUNT = re.compile(r"-\d+\.\d+")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Row = dict[str, Any]
@@ -63,7 +67,8 @@ def totals_row(totals: Totals) -> Row:
     }
 
 
-REVENUE_COLUMNS = ("day", "partial", *totals_row(Totals()))
+_TIER_COLUMNS = tuple(f"{tier or 'other'}_revenue" for tier in TIERS)
+REVENUE_COLUMNS = ("day", "partial", *totals_row(Totals()), *_TIER_COLUMNS)
 SLOT_COLUMNS = ("slot", "archived", *totals_row(Totals()))
 _MARKED_COUNTS = ("request_count", "impression_count", "viewable_count", "click_count", "conversion_count")
 MARKED_COLUMNS = ("rule", *_MARKED_COUNTS, "sentence", "source")
@@ -72,15 +77,64 @@ MARKED_COLUMNS = ("rule", *_MARKED_COUNTS, "sentence", "source")
 def revenue_rows(report: Report) -> list[Row]:
     """One row a day."""
     return [
-        {"day": line.day.isoformat(), "partial": line.partial, **totals_row(line.totals)}
+        {
+            "day": line.day.isoformat(),
+            "partial": line.partial,
+            **totals_row(line.totals),
+            **_tier_row(line.tiers or {}),
+        }
         for line in report.days
     ]
+
+
+def _tier_row(tiers: Mapping[str, int]) -> Row:
+    parts = [_money(f"{tier or 'other'}_revenue", tiers.get(tier, 0)) for tier in TIERS]
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _compared(report: Report) -> Row | None:
+    """Which days are compared, and the totals of both."""
+    found = report.comparison
+    if found is None:
+        return None
+    return {
+        "from": found.period.first.isoformat(),
+        "to": found.period.last.isoformat(),
+        "earlier_from": found.earlier.first.isoformat(),
+        "earlier_to": found.earlier.last.isoformat(),
+        "total": totals_row(found.totals),
+        "earlier_total": totals_row(found.earlier_totals),
+    }
 
 
 def slot_rows(report: Report) -> list[Row]:
     """One row a slot."""
     return [
         {"slot": line.name, "archived": line.archived, **totals_row(line.totals)} for line in report.slots
+    ]
+
+
+CAMPAIGN_COLUMNS = (
+    *("advertiser", "campaign", "archived", "impression_count", "earlier_impression_count"),
+    *("revenue_micros", "revenue", "earlier_revenue_micros", "earlier_revenue"),
+    *("change_micros", "change"),
+)
+
+
+def campaign_rows(report: Report) -> list[Row]:
+    """One row a campaign: its complete days, and those that they are compared with."""
+    return [
+        {
+            "advertiser": line.advertiser,
+            "campaign": line.name,
+            "archived": line.archived,
+            "impression_count": line.totals.impression_count,
+            "earlier_impression_count": line.earlier_totals.impression_count,
+            **_money("revenue", line.totals.revenue_micros),
+            **_money("earlier_revenue", line.earlier_totals.revenue_micros),
+            **_money("change", line.change_micros),
+        }
+        for line in report.campaigns
     ]
 
 
@@ -118,7 +172,7 @@ def breakdown_rows(breakdown: Breakdown) -> list[Row]:
 
 def breakdown_json(breakdown: Breakdown) -> Row:
     """What was asked, the rows, and their total, which is that of the other reports."""
-    asked = {"by": breakdown.by, "slot": breakdown.slot, "line_item": breakdown.line_item}
+    asked = {"by": breakdown.by, "line_item": breakdown.line_item}
     rows, total = breakdown_rows(breakdown), cut_row(breakdown.total)
     return {**_asked(breakdown.choice), **asked, "rows": rows, "total": total}
 
@@ -191,6 +245,7 @@ def _asked(choice: Choice) -> Row:
         "currency": choice.site.currency,
         "from": choice.period.first.isoformat(),
         "to": choice.period.last.isoformat(),
+        "slot": choice.slot,
         "asked_at": choice.asked_at.isoformat(),
     }
 
@@ -203,6 +258,7 @@ def as_json(report: Report, rows: list[Row]) -> Row:
         "total": totals_row(report.total),
         "unfilled": [{"reason": reason, "request_count": number} for reason, number in report.unfilled],
         "marked": marked_rows(report),
+        "compared": _compared(report),
     }
 
 
@@ -225,4 +281,5 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.{RATIO_PLACES}f}"
     text = str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA_STARTS) else text
+    harmless = not isinstance(value, str) or _AMOUNT.fullmatch(text)
+    return text if harmless or not text.startswith(FORMULA_STARTS) else f"'{text}"

@@ -1,37 +1,46 @@
-"""A choice → what all pages of reports share: templates, addresses and the links around the numbers."""
+"""A choice → what all pages of reports share: templates, addresses and the links around the numbers.
+
+What is shown stands in the address alone, so that Back, a bookmark and a mail lead to the same numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from adserver.measurement.cuts import DEFAULT_BY
-from adserver.measurement.report import PRESETS, Choice, Site
+from adserver.measurement.report import COMPARED, DEFAULT_COMPARED, PRESETS, Choice, Site
+from adserver.web.assets import OWN, Assets
 from dashboards import cut_words, words
-from dashboards.assets import asset_path
 
+HERE = Path(__file__).parent
+ASSETS = Assets([OWN, HERE / "static", HERE / "vendor"])
 TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    loader=FileSystemLoader(HERE / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.globals.update(asset=asset_path, words=words, cut_words=cut_words)
+TEMPLATES.globals.update(asset=lambda name: f"/reports/{ASSETS.path(name)}", words=words, cut_words=cut_words)
+#: One key each, as Plausible has them.
+KEYS = {"today": "d", "yesterday": "e", "7d": "w", "28d": "f", "this-month": "m", "last-month": "l"}
+#: Path below /reports and name of each page.
+VIEWS = (("./", "Revenue"), ("reach", "Reach"))
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An address and its text; `current` marks the one that is shown."""
+    """An address and its text; `current` marks the one that is shown, `key` opens it from the keyboard."""
 
     href: str
     text: str
     current: bool
+    key: str = ""
 
 
 def query_of(choice: Choice, **more: str | None) -> str:
@@ -41,40 +50,51 @@ def query_of(choice: Choice, **more: str | None) -> str:
         pairs["period"] = choice.preset
     else:
         pairs |= {"from": choice.period.first.isoformat(), "to": choice.period.last.isoformat()}
+    if choice.compared != DEFAULT_COMPARED:
+        pairs["compare"] = choice.compared
+    if choice.slot is not None:
+        pairs["slot"] = choice.slot
     return urlencode({**pairs, **{name: value for name, value in more.items() if value is not None}})
 
 
-def frame_of(choice: Choice, sites: Sequence[Site], here: str, by: str | None = None) -> dict[str, Any]:
-    """What all pages of reports show around their numbers. `here`: path of the page; `by`: of a breakdown."""
-    by = None if by == DEFAULT_BY else by
+def frame_of(
+    choice: Choice, sites: Sequence[Site], here: str, kept: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What all pages of reports show around their numbers.
+
+    `here`: path of the page; `kept`: what else of its state every link to it keeps.
+    """
+    kept = kept or {}
+
+    def link(other: Choice, text: str, current: bool, key: str = "") -> Link:
+        return Link(f"?{query_of(other, **kept)}", text, current, key)
+
+    slots = [slot.name for slot in choice.site.slot]
     return {
         "choice": choice,
         "site": choice.site,
         "currency": choice.site.currency,
-        "sites": _site_links(choice, sites, by),
-        "presets": _preset_links(choice, by),
+        "sites": [
+            link(replace(choice, site=site, slot=None), site.domain, site.name == choice.site.name)
+            for site in sites
+        ],
+        "presets": [
+            link(replace(choice, preset=name), preset.title, name == choice.preset, KEYS[name])
+            for name, preset in PRESETS.items()
+        ],
+        "slot_links": [
+            link(replace(choice, slot=slot), slot or "All slots", slot == choice.slot)
+            for slot in (None, *slots)
+        ],
+        "compared_links": [
+            link(replace(choice, compared=name), compared.title, name == choice.compared)
+            for name, compared in COMPARED.items()
+        ],
         "query": query_of(choice),
         "here": here,
-        "by": by,
+        "kept": kept,
         "views": [
-            Link(f"{path}?{query_of(choice)}", text, path == here)
-            for path, text in (("./", "Revenue"), ("reach", "Reach"))
+            Link(f"/reports/{path.lstrip('./')}?{query_of(choice)}", text, path == here)
+            for path, text in VIEWS
         ],
     }
-
-
-def _site_links(choice: Choice, sites: Sequence[Site], by: str | None) -> list[Link]:
-    """The other sites keep the period."""
-    links = []
-    for site in sites:
-        query = query_of(Choice(site, choice.period, choice.preset, choice.asked_at), by=by)
-        links.append(Link(f"?{query}", site.domain, site.name == choice.site.name))
-    return links
-
-
-def _preset_links(choice: Choice, by: str | None) -> list[Link]:
-    links = []
-    for name, preset in PRESETS.items():
-        query = query_of(Choice(choice.site, choice.period, name, choice.asked_at), by=by)
-        links.append(Link(f"?{query}", preset.title, name == choice.preset))
-    return links

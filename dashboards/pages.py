@@ -7,23 +7,18 @@ the strictest content policy fits them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from adserver.measurement.cuts import DEFAULT_BY
 from adserver.measurement.report import Report, Site, Totals
 from dashboards import words
+from dashboards.contribution import contribution
 from dashboards.cut_pages import Section
-from dashboards.figures import revenue_by_day
-from dashboards.frame import TEMPLATES, frame_of
-
-SPARK_WIDTH, SPARK_HEIGHT = 120, 28
-
-
-@dataclass(frozen=True, slots=True)
-class Spark:
-    """A sparkline of complete days in a box of 120 × 28, as points of SVG: its line and the area below."""
-
-    line: str
-    area: str
+from dashboards.figures import change_words, compared_days, revenue_by_day
+from dashboards.frame import TEMPLATES, frame_of, query_of
+from dashboards.funnel import losses, steps
+from dashboards.slot_table import DEFAULT_SORT, slot_table
+from dashboards.sparks import Spark, spark
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +32,30 @@ class Tile:
     spark: Spark | None
 
 
-def report_page(report: Report, section: Section, sites: Sequence[Site], base_url: str) -> str:
+def report_page(
+    report: Report, section: Section, sites: Sequence[Site], base_url: str, sort: str = DEFAULT_SORT
+) -> str:
     """The page of one report. `base_url` is the server's, for the snippet shown before the first event."""
-    choice = report.choice
+    choice, by = report.choice, section.breakdown.by
     earned, compared = words.headline(report)
+    kept = {"by": None if by == DEFAULT_BY else by, "sort": None if sort == DEFAULT_SORT else sort}
     return TEMPLATES.get_template("report.html").render(
-        **frame_of(choice, sites, "./", section.breakdown.by),
+        **frame_of(choice, sites, "./", {name: value for name, value in kept.items() if value}),
         report=report,
         section=section,
         title=f"{choice.site.domain}: reports",
         earned=earned,
         compared=compared,
         tiles=tiles(report),
-        figure=revenue_by_day(report.days, choice.site.currency),
+        figure=revenue_by_day(report),
+        tiers=[tier for tier in words.TIERS if any(tier in (line.tiers or {}) for line in report.days)],
+        changes=[change_words(change, choice) for change in report.changes],
+        table=slot_table(report, sort, kept["by"]),
+        contribution=contribution(report),
+        stepped=bool(compared_days(report)),
+        steps=steps(report),
+        losses=losses(report),
+        whole_site=f"?{query_of(replace(choice, slot=None), **kept)}",
         few_requests=words.FEW_REQUESTS,
         header_bids=report.total.header_bid_count > 0,
         conversions=report.total.gross_conversion_count > 0,
@@ -90,15 +96,3 @@ def tiles(report: Report) -> list[Tile]:
         rate("Viewability", "Viewable among measurable impressions", lambda totals: totals.viewability),
         rate("CTR", "Clicks among impressions", lambda totals: totals.ctr, places=2),
     ]
-
-
-def spark(values: Sequence[float | None]) -> Spark | None:
-    """Values in order → their line, zero at its foot; gaps are bridged. None for fewer than two values."""
-    known = [(position, value) for position, value in enumerate(values) if value is not None]
-    if len(known) < 2:
-        return None
-    top = max(value for _, value in known) or 1
-    step, inner = SPARK_WIDTH / (len(values) - 1), SPARK_HEIGHT - 4
-    points = [f"{n * step:.1f},{SPARK_HEIGHT - 2 - inner * value / top:.1f}" for n, value in known]
-    ends = [f"{n * step:.1f},{SPARK_HEIGHT}" for n in (known[0][0], known[-1][0])]
-    return Spark(" ".join(points), " ".join([ends[0], *points, ends[1]]))

@@ -20,9 +20,10 @@ from adserver.measurement.cuts import Breakdown, Cuts
 from adserver.measurement.report import Choice, Report, Reports
 from adserver.web.door import principal_of
 from dashboards import exports
-from dashboards.assets import answer_asset
 from dashboards.cut_pages import reach_page, section_of
+from dashboards.frame import ASSETS
 from dashboards.pages import message_page, report_page
+from dashboards.slot_table import sort_of
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -61,6 +62,7 @@ Rows = Callable[[Report], list[exports.Row]]
 
 def routes(reports: Reports, cuts: Cuts, door: Middleware) -> list[BaseRoute]:
     """Everything below /reports, behind the door."""
+    campaigns_csv = _csv("campaigns", exports.campaign_rows, exports.CAMPAIGN_COLUMNS)
     revenue_csv = _csv("revenue", exports.revenue_rows, exports.REVENUE_COLUMNS)
     slots_csv = _csv("slots", exports.slot_rows, exports.SLOT_COLUMNS)
     marked_csv = _csv("marked", exports.marked_rows, exports.MARKED_COLUMNS)
@@ -70,6 +72,8 @@ def routes(reports: Reports, cuts: Cuts, door: Middleware) -> list[BaseRoute]:
         Route("/revenue.csv", _answer(reports, revenue_csv, _refuse_text)),
         Route("/slots.json", _answer(reports, _json(exports.slot_rows), _refuse_json)),
         Route("/slots.csv", _answer(reports, slots_csv, _refuse_text)),
+        Route("/campaigns.json", _answer(reports, _json(exports.campaign_rows), _refuse_json)),
+        Route("/campaigns.csv", _answer(reports, campaigns_csv, _refuse_text)),
         Route("/marked.json", _answer(reports, _json(exports.marked_rows), _refuse_json)),
         Route("/marked.csv", _answer(reports, marked_csv, _refuse_text)),
         Route("/breakdown.json", _answer(reports, _breakdown_json(cuts), _refuse_json)),
@@ -77,7 +81,7 @@ def routes(reports: Reports, cuts: Cuts, door: Middleware) -> list[BaseRoute]:
         Route("/reach", _answer(reports, _reach_page(cuts), _refuse_page)),
         Route("/reach.json", _answer(reports, _reach_json(cuts), _refuse_json)),
         Route("/reach.csv", _answer(reports, _reach_csv(cuts), _refuse_text)),
-        Route("/static/{file}", answer_asset),
+        ASSETS.route(),
     ]
     return [Mount("/reports", routes=inner, middleware=[door])]
 
@@ -94,6 +98,8 @@ def _answer(reports: Reports, tell: Tell, refuse: Refuse) -> Handler:
                 period=query.get("period", ""),
                 first=query.get("from", ""),
                 last=query.get("to", ""),
+                slot=query.get("slot", ""),
+                compared=query.get("compare", ""),
             )
             if choice is None:
                 return refuse(NO_SITE, 404)
@@ -130,8 +136,9 @@ def _refuse_text(text: str, status: int) -> Response:
 
 def _page(cuts: Cuts) -> Tell:
     async def tell(request: Request, own: Reports, choice: Choice) -> Response:
-        report, section = await own.read(choice), section_of(await _breakdown(cuts, request, choice))
-        page = report_page(report, section, own.sites(), str(request.base_url))
+        sort = sort_of(request.query_params.get("sort", ""))
+        section = section_of(await _breakdown(cuts, request, choice), request.query_params.get("sort"))
+        page = report_page(await own.read(choice), section, own.sites(), str(request.base_url), sort)
         return HTMLResponse(page, headers=HEADERS)
 
     return tell
@@ -146,9 +153,7 @@ def _reach_page(cuts: Cuts) -> Tell:
 
 def _breakdown(cuts: Cuts, request: Request, choice: Choice) -> Awaitable[Breakdown]:
     query = request.query_params
-    return cuts.breakdown(
-        choice, by=query.get("by", ""), slot=query.get("slot", ""), line_item=query.get("line_item", "")
-    )
+    return cuts.breakdown(choice, by=query.get("by", ""), line_item=query.get("line_item", ""))
 
 
 def _breakdown_json(cuts: Cuts) -> Tell:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import log
 from zoneinfo import ZoneInfo
 
 from adserver.measurement.report import PRESETS, Choice, Comparison, Report, Totals
@@ -22,19 +23,13 @@ HEADER_BIDS = (
 #: Rates of fewer requests than this say little; they are shown in grey.
 FEW_REQUESTS = 200
 
-REASONS = {
-    "no_eligible": "No line item in flight is targeted here",
-    "below_floor": "No line item pays the slot’s floor price",
-    "topic_excluded": "No line item accepts the page’s sensitive topic",
-    "no_size": "The page had no room for a size of the slot",
-    "repeated": "Every line item that fits was on the page already",
-    "used_up": "Every line item that fits has met its goal or spent its budget",
-    "capped": "The visitor has seen every line item that fits as often as allowed, or allows no count",
-    "no_turn": "Only sponsors fit, and they have had their share",
-    "unknown_site": "The page asked for an unknown site",
-    "unknown_slot": "The page asked for an unknown slot",
-    "too_many_slots": "The page asked for too many slots at once",
-    "error": "A fault of the server; its log says more",
+TIERS = {
+    "sponsorship": "Sponsorship",
+    "guaranteed": "Guaranteed",
+    "price": "Price",
+    "network": "Network",
+    "house": "House",
+    "": "Other",
 }
 
 
@@ -147,8 +142,9 @@ def _during(first: date, last: date) -> str:
 def headline(report: Report) -> tuple[str, str]:
     """The answer to "what did we earn, is it normal?" as two sentences; the second may be empty."""
     total, currency = report.total, report.choice.site.currency
+    who = "You" if report.choice.slot is None else f"Slot {report.choice.slot}"
     earned = (
-        f"You earned {money(total.revenue_micros, currency)} from "
+        f"{who} earned {money(total.revenue_micros, currency)} from "
         f"{counted(total.impression_count, 'impression')} {span_of(report.choice)}."
     )
     return earned, "" if report.comparison is None else _compared(report.comparison, currency)
@@ -165,12 +161,30 @@ def _compared(comparison: Comparison, currency: str) -> str:
     if change.direction == 0:
         return f"{subject} the same as {earlier} ({was})."
     more = "more" if change.direction > 0 else "less"
-    return f"{subject} {change.text.lstrip('+−')} {more} than {earlier} ({was})."
+    why = _why(comparison.totals, comparison.earlier_totals)
+    return f"{subject} {change.text.lstrip('+−')} {more} than {earlier} ({was}){why}."
+
+
+def _why(now: Totals, earlier: Totals) -> str:
+    """Which factor of revenue, requests × RPM, changed it most; empty where one of them is not known."""
+    pairs = (
+        ("requests", now.request_count, earlier.request_count),
+        ("RPM", now.rpm_micros, earlier.rpm_micros),
+    )
+    factors = [(abs(log(a / b)), name, amount_change(a, b)) for name, a, b in pairs if a and b]
+    if len(factors) < len(pairs):
+        return ""
+    _, name, change = max(factors, key=lambda factor: factor[0])
+    assert change, "what can be divided can be compared"
+    words = ("more requests", "fewer requests") if name == "requests" else ("a higher RPM", "a lower RPM")
+    return f", mostly for {words[change.direction < 0]} ({change.text})" if change.direction else ""
 
 
 def comparison_note(report: Report) -> str:
     """Which days the changes compare."""
     comparison = report.comparison
+    if report.choice.compared == "none":
+        return ""
     if comparison is None:
         return "Today is not over, so nothing is compared yet."
     now = day_range(comparison.period.first, comparison.period.last)
@@ -217,6 +231,23 @@ def auctions(total: Totals) -> str:
     )
 
 
-def reason_text(reason: str) -> str:
-    """Why slots stayed empty, in words; a reason without words is shown as it is."""
-    return REASONS.get(reason, reason.replace("_", " ").capitalize())
+def signed_money(micros: int, currency: str) -> str:
+    """A difference: `+$1.20`, `−$0.30`, `±$0.00`."""
+    sign = "+" if micros > 0 else "−" if micros < 0 else "±"
+    return f"{sign}{money(abs(micros), currency)}"
+
+
+def chart_total(report: Report) -> str:
+    """How revenue is made up of tiers: `Guaranteed $12.10, network $2.44.`; empty for one tier alone."""
+    tiers: dict[str, int] = {}
+    for line in report.days:
+        for tier, micros in (line.tiers or {}).items():
+            tiers[tier] = tiers.get(tier, 0) + micros
+    if len(tiers) < 2:
+        return ""
+    parts = [
+        f"{TIERS[tier].lower()} {money(micros, report.choice.site.currency)}"
+        for tier, micros in tiers.items()
+    ]
+    said = ", ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}."

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -74,6 +74,8 @@ class Stored:
     archived: Mapping[Path, Mapping[str, Any]]
     #: Line item id → the path of its campaign, `("campaign", advertiser, name)`, also of archived ones.
     campaigns: Mapping[int, Path]
+    #: Creative id → the path of its line item, `("line_item", name)`, also of archived ones.
+    line_items: Mapping[int, Path] = field(default_factory=dict)
     #: Object → the version that gave it its present form; what an editor has seen is known by it.
     versions: Mapping[Path, int] = field(default_factory=dict)
 
@@ -87,6 +89,15 @@ class State:
     versions: Mapping[Path, int]
 
 
+class Touched(NamedTuple):
+    """An object that a version changed, added or removed; `path` as `kind/name`."""
+
+    version: int
+    at_ms: int
+    path: str
+
+
+_MOST_TOUCHED = 500
 #: The objects of now → those that shall be. Raises whatever it finds wrong.
 Alter = Callable[[State], Mapping[Path, Entry]]
 
@@ -136,6 +147,24 @@ class CatalogStore:
         async with reading(self._engine) as connection:
             version = await _version(connection)
             return _state(version, await _rows_at(connection, version))
+
+    async def touched(self, ids: Sequence[int], since_ms: int, until_ms: int) -> list[Touched]:
+        """Which of some objects were changed in a time, half-open, the earliest first; the newest 500."""
+        of_version = sa.or_(
+            OBJECT.c.from_version == VERSION.c.version, OBJECT.c.to_version == VERSION.c.version
+        )
+        within = sa.and_(VERSION.c.at_ms >= since_ms, VERSION.c.at_ms < until_ms)
+        query = (
+            sa.select(VERSION.c.version, VERSION.c.at_ms, IDENTITY.c.path)
+            .distinct()
+            .select_from(VERSION.join(OBJECT, of_version).join(IDENTITY, IDENTITY.c.id == OBJECT.c.id))
+            .where(within, OBJECT.c.id.in_(ids))
+            .order_by(VERSION.c.version.desc(), IDENTITY.c.path)
+            .limit(_MOST_TOUCHED)
+        )
+        async with reading(self._engine) as connection:
+            found = [Touched(*row) for row in await connection.execute(query)]
+        return sorted(found)
 
     async def apply(
         self, catalog: Catalog, *, author: str, at: datetime, note: str = ""
@@ -298,10 +327,14 @@ def _stored(version: int, rows: list[_Row], clicks: dict[int, str]) -> Stored:
         clicks=MappingProxyType(clicks),
         versions=MappingProxyType({row.path: row.from_version for row in rows if row.current}),
         archived=MappingProxyType({row.path: row.entry.body for row in rows if not row.current}),
-        campaigns=MappingProxyType(
-            {row.id: row.entry.parent for row in rows if row.path[0] == "line_item" and row.entry.parent}
-        ),
+        campaigns=MappingProxyType(_parents(rows, "line_item")),
+        line_items=MappingProxyType(_parents(rows, "creative")),
     )
+
+
+def _parents(rows: list[_Row], kind: str) -> dict[int, Path]:
+    """Object of a kind → what it is in, or was."""
+    return {row.id: row.entry.parent for row in rows if row.path[0] == kind and row.entry.parent}
 
 
 async def _new_identities(connection: AsyncConnection, paths: list[Path]) -> dict[Path, int]:

@@ -13,44 +13,62 @@ from adserver.clock import BUCKET_SECONDS
 from adserver.engines.sqlite_cuts import SqliteCuts
 
 # CROSS JOIN keeps the days outside, so that each is one range of the primary key (bucket, …). What a network
-# says that it paid takes the place of what was estimated for the same day, slot and creative.
-SUMS = """
+# says that it paid takes the place of what was estimated for the same day, slot and creative. What happened
+# is summed once, by slot and creative, and told twice: by slot (creative NULL) and by creative (slot 0).
+_COUNTS = """sum(impression_count), sum(measurable_count), sum(viewable_count), sum(click_count),
+       sum(conversion_count), sum(revenue_micros)"""
+_OF_NETWORKS = """sum(impression_count * (creative IN network)), 0, 0,
+       sum(revenue_micros * (creative IN network)), sum(revenue_micros * (creative IN network))"""
+SUMS = f"""
 WITH cut(n, lo, hi, day) AS (
     SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
     FROM json_each(:cuts)
 ),
 wanted(slot) AS (SELECT value FROM json_each(:slots)),
-network(creative) AS (SELECT value FROM json_each(:networks) UNION SELECT creative FROM earning)
-SELECT n, slot, NULL AS outcome, 0 AS request_count, sum(impression_count), sum(measurable_count),
-       sum(viewable_count), sum(click_count), sum(conversion_count), sum(revenue_micros), 0 AS validity,
-       sum(impression_count * (creative IN network)), 0, 0,
-       sum(revenue_micros * (creative IN network)), sum(revenue_micros * (creative IN network))
-FROM cut CROSS JOIN rollup ON bucket >= lo AND bucket < hi
-WHERE slot IN wanted
-GROUP BY n, slot
+network(creative) AS (SELECT value FROM json_each(:networks) UNION SELECT creative FROM earning),
+happened AS MATERIALIZED (
+    SELECT n, slot, creative, sum(impression_count) AS impression_count,
+           sum(measurable_count) AS measurable_count, sum(viewable_count) AS viewable_count,
+           sum(click_count) AS click_count, sum(conversion_count) AS conversion_count,
+           sum(revenue_micros) AS revenue_micros
+    FROM cut CROSS JOIN rollup ON bucket >= lo AND bucket < hi
+    WHERE slot IN wanted
+    GROUP BY n, slot, creative
+),
+earned AS MATERIALIZED (
+    SELECT n, e.slot, e.creative, e.earned_micros AS earned, coalesce((
+            SELECT sum(r.revenue_micros) FROM rollup r
+            WHERE r.bucket >= lo AND r.bucket < hi AND r.slot = e.slot AND r.creative = e.creative
+        ), 0) AS estimated
+    FROM cut CROSS JOIN earning e USING (day) WHERE e.slot IN wanted
+)
+SELECT n, slot, NULL AS outcome, 0 AS request_count, {_COUNTS}, 0 AS validity, {_OF_NETWORKS},
+       NULL AS creative
+FROM happened GROUP BY n, slot
 UNION ALL
-SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL
 FROM cut CROSS JOIN request_rollup ON bucket >= lo AND bucket < hi
 WHERE slot IN wanted
 GROUP BY n, slot, outcome
 UNION ALL
 SELECT n, slot, NULL, 0, sum(event_count * (kind = 1)), sum(event_count * (kind = 2)),
        sum(event_count * (kind = 3)), sum(event_count * (kind = 4)), sum(event_count * (kind = 5)), 0,
-       validity, 0, sum(event_count * (kind = 7)), sum(event_count * (kind = 8)), 0, 0
+       validity, 0, sum(event_count * (kind = 7)), sum(event_count * (kind = 8)), 0, 0, NULL
 FROM cut CROSS JOIN marked_rollup ON bucket >= lo AND bucket < hi
 WHERE slot IN wanted
 GROUP BY n, slot, validity
 UNION ALL
 SELECT n, slot, NULL, 0, 0, 0, 0, 0, 0, sum(earned - estimated), 0,
-       0, 0, 0, sum(earned - estimated), sum(-estimated)
-FROM (
-    SELECT n, e.slot, e.earned_micros AS earned, coalesce((
-            SELECT sum(r.revenue_micros) FROM rollup r
-            WHERE r.bucket >= lo AND r.bucket < hi AND r.slot = e.slot AND r.creative = e.creative
-        ), 0) AS estimated
-    FROM cut CROSS JOIN earning e USING (day) WHERE e.slot IN wanted)
-GROUP BY n, slot
-"""
+       0, 0, 0, sum(earned - estimated), sum(-estimated), NULL
+FROM earned GROUP BY n, slot
+UNION ALL
+SELECT n, 0, NULL, 0, {_COUNTS}, 0, {_OF_NETWORKS}, creative
+FROM happened GROUP BY n, creative
+UNION ALL
+SELECT n, 0, NULL, 0, 0, 0, 0, 0, 0, sum(earned - estimated), 0,
+       0, 0, 0, sum(earned - estimated), sum(-estimated), creative
+FROM earned GROUP BY n, creative
+"""  # noqa: S608  (our own names)
 
 # Fill ids rise with time, so the end of the log is read, not all of it. A site that is silent while others
 # are busy is not found there; its newest bucket then says when, 15 minutes too early at most.
@@ -65,6 +83,9 @@ SELECT coalesce(
 
 class Sums(NamedTuple):
     """One range × slot: its events of one validity (0: they count), or its requests with one outcome.
+
+    And once more, where `creative` is not None: one range × creative, those events that count, in all slots.
+    Whoever adds up rows adds those of one kind.
 
     `cut` is the position of the range in what was asked. An outcome is `filled` or the reason of a `NoFill`.
     What begins with `network_` is the part of line items of tier network; `network_estimate_micros` is what
@@ -87,6 +108,7 @@ class Sums(NamedTuple):
     no_answer_count: int = 0
     network_micros: int = 0
     network_estimate_micros: int = 0
+    creative: int | None = None
 
 
 class SqliteReport(SqliteCuts):

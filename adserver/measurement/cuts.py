@@ -84,13 +84,12 @@ class CutLine:
 class Breakdown:
     """A period's events by one dimension, those with the most impressions first, unknown and other last.
 
-    `slot` and `line_item`: of these alone; None: of all. `total` is the sum of the lines. Requests are not
+    `line_item`: of this one alone; None: of all. `total` is the sum of the lines. Requests are not
     cut: all of theirs is 0.
     """
 
     choice: Choice
     by: str
-    slot: str | None
     line_item: str | None
     lines: tuple[CutLine, ...]
     total: Totals
@@ -159,24 +158,21 @@ class Cuts:
         self._catalog = catalog
         self._max_values = max_values
 
-    async def breakdown(self, choice: Choice, by: str = "", slot: str = "", line_item: str = "") -> Breakdown:
-        """Words of a query (empty: not given) → the breakdown. Raises InvalidInput."""
+    async def breakdown(self, choice: Choice, by: str = "", line_item: str = "") -> Breakdown:
+        """Words of a query (empty: not given) → the breakdown of the slots chosen. Raises InvalidInput."""
         by = by or DEFAULT_BY
         slots = self._slots(choice)
         if by not in BY:
             raise InvalidInput.one("", "by", f"{by[:40]!r} is none of {', '.join(BY)}{nearest(by[:40], BY)}")
-        if slot and slot not in slots:
-            hint = nearest(slot[:200], slots)
-            raise InvalidInput.one("", "slot", f"{slot[:200]!r} is not a slot of {choice.site.name}{hint}")
         dimension = BY[by]
         # A name that is not known has no events: whose line items there are elsewhere is not told.
         item = self._catalog().ids.get(("line_item", line_item), -1) if line_item else None
-        of_slots = [slots[slot]] if slot else list(slots.values())
+        of_slots = list(slots.values()) if choice.slot is None else [slots[choice.slot]]
         cuts = await self._source.breakdown(dimension, *_days(choice), of_slots, item)
         names = await self._source.sections() if dimension is Dimension.SECTION else {}
         lines = self._lines(dimension, cuts, names)
         total = sum((line.totals for line in lines), Totals())
-        return Breakdown(choice, by, slot or None, line_item or None, lines, total)
+        return Breakdown(choice, by, line_item or None, lines, total)
 
     def _lines(
         self, dimension: Dimension, cuts: Iterable[Cut], sections: Mapping[int, str]

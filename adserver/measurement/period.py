@@ -79,7 +79,10 @@ class Period:
 
     def compared_with(self) -> Period:
         """As many days earlier, the nearest ones that fall on the same weekdays and do not overlap."""
-        weeks = -(-len(self) // 7)
+        return self.weeks_before(-(-len(self) // 7))
+
+    def weeks_before(self, weeks: int) -> Period:
+        """The days that lie so many weeks earlier, on the same weekdays."""
         return Period(self.zone, self.first - 7 * weeks * DAY, self.last - 7 * weeks * DAY)
 
 
@@ -109,6 +112,22 @@ PRESETS = {
     "last-month": Preset("Last month", _last_month),
 }
 DEFAULT_PRESET = "7d"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What complete days are compared with: its title, and the days → the earlier ones, None: with none."""
+
+    title: str
+    of: Callable[[Period], Period | None]
+
+
+COMPARED = {
+    "previous": Compared("Previous period", Period.compared_with),
+    "year": Compared("Year before", lambda period: period.weeks_before(52)),
+    "none": Compared("No comparison", lambda _: None),
+}
+DEFAULT_COMPARED = "previous"
 
 
 def parse_span(

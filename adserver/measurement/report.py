@@ -5,26 +5,51 @@ Whatever shows a number (page, chart, CSV, JSON) takes it from a `Report`, so th
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from adserver.catalog.model import Site, Tier
-from adserver.clock import Clock, from_ms, to_day
-from adserver.engines.catalog_store import Stored
+from adserver.catalog.nearest import nearest
+from adserver.clock import Clock, day_start, from_ms, to_day, to_ms
+from adserver.engines.catalog_store import Stored, Touched
 from adserver.engines.sqlite_report import Sums
 from adserver.errors import Fault, InvalidInput
-from adserver.measurement.invalid import BY_VALIDITY
-from adserver.measurement.log import FILLED, HEADER_BID
-from adserver.measurement.period import DEFAULT_PRESET, PRESETS, Period, parse_span
-from adserver.measurement.totals import Totals, fold, of_auction, rule_of
+from adserver.measurement.lines import (
+    CampaignLine,
+    Cells,
+    CreativeLine,
+    DayLine,
+    MarkedLine,
+    SlotLine,
+    campaign_lines,
+    creative_lines,
+    day_lines,
+    marked_lines,
+    slot_lines,
+    unfilled_lines,
+)
+from adserver.measurement.owners import Owners
+from adserver.measurement.period import (
+    COMPARED,
+    DEFAULT_COMPARED,
+    DEFAULT_PRESET,
+    PRESETS,
+    Period,
+    parse_span,
+)
+from adserver.measurement.totals import Totals, fold
 
 __all__ = [
+    "COMPARED",
+    "DEFAULT_COMPARED",
     "PRESETS",
+    "CampaignLine",
+    "CatalogChange",
     "Choice",
     "Comparison",
+    "CreativeLine",
     "DayLine",
     "MarkedLine",
     "Period",
@@ -54,14 +79,36 @@ class Source(Protocol):
         ...
 
 
+class Changes(Protocol):
+    """Where the catalog's past is known."""
+
+    async def touched(self, ids: Sequence[int], since_ms: int, until_ms: int, /) -> Sequence[Touched]:
+        """Which of some objects were changed in a time, half-open, the earliest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogChange:
+    """One version of the catalog that changed what a report is about; `names` are of the objects changed."""
+
+    version: int
+    at: datetime
+    names: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a reader asked for: a site and a period; `preset` names a period that moves with the calendar."""
+    """What a reader asked for: a site and a period; `preset` names a period that moves with the calendar.
+
+    `slot`: of this one alone; None: of all. `compared`: with which days, one of `COMPARED`.
+    """
 
     site: Site
     period: Period
     preset: str | None
     asked_at: datetime
+    slot: str | None = None
+    compared: str = DEFAULT_COMPARED
 
     @property
     def today(self) -> date:
@@ -70,45 +117,17 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class DayLine:
-    """One local day. `partial`: it is not over."""
-
-    day: date
-    totals: Totals
-    partial: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SlotLine:
-    """One slot. `archived`: it was removed from the catalog, its history was not."""
-
-    name: str
-    totals: Totals
-    archived: bool
-
-
-@dataclass(frozen=True, slots=True)
-class MarkedLine:
-    """What was recorded and does not count, for one reason, with the sentence and the source of its rule."""
-
-    rule: str
-    sentence: str
-    source: str
-    request_count: int
-    impression_count: int
-    viewable_count: int
-    click_count: int
-    conversion_count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
-    """The complete days of a period beside as many earlier ones on the same weekdays."""
+    """The complete days of a period beside as many earlier ones on the same weekdays.
+
+    `days` are the earlier ones, each at the place of the day that it is compared with.
+    """
 
     period: Period
     earlier: Period
     totals: Totals
     earlier_totals: Totals
+    days: tuple[DayLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +135,9 @@ class Report:
     """One site and period: `total` is the sum of `days` and, as well, of `slots`.
 
     `unfilled` is (reason, request count), the most frequent first. `marked` adds up to gross less net.
-    `comparison` is None while no day is complete. `last_event_at` is of the whole site, whatever the period.
+    `comparison` is None while no day is complete, or when none was asked for; `campaigns`, then empty, add up
+    to the change of its revenue. Revenue and events of `creatives` add up to the total's. `last_event_at` is
+    of the whole site, whatever the period.
     """
 
     choice: Choice
@@ -127,6 +148,10 @@ class Report:
     marked: tuple[MarkedLine, ...]
     comparison: Comparison | None
     last_event_at: datetime | None
+    campaigns: tuple[CampaignLine, ...] = ()
+    creatives: tuple[CreativeLine, ...] = ()
+    changes: tuple[CatalogChange, ...] = ()
+    """Of the site, its slots and what had events there, in the period."""
 
 
 class Reports:
@@ -139,24 +164,44 @@ class Reports:
         clock: Clock,
         max_report_days: int,
         only: frozenset[str] | None = None,
+        owners: Owners | None = None,
+        changes: Changes | None = None,
     ) -> None:
-        """`only`: names of the sites that are reported on; None: all."""
+        """`only`: names of the sites that are reported on; None: all. `changes` None: not known."""
         self._source = source
         self._catalog = catalog
         self._clock = clock
         self._max_report_days = max_report_days
         self._only = only
+        self._owners = owners or Owners(catalog)
+        self._changes = changes
 
     def within(self, sites: frozenset[str] | None) -> Reports:
         """The same reports for somebody who may read those of some sites only."""
-        return Reports(self._source, self._catalog, self._clock, self._max_report_days, sites)
+        return Reports(
+            self._source,
+            self._catalog,
+            self._clock,
+            self._max_report_days,
+            sites,
+            self._owners,
+            self._changes,
+        )
 
     def sites(self) -> tuple[Site, ...]:
         """Every site of the catalog, or of those that are reported on."""
         only = self._only
         return tuple(site for site in self._catalog().catalog.site if only is None or site.name in only)
 
-    def choose(self, site: str = "", period: str = "", first: str = "", last: str = "") -> Choice | None:
+    def choose(
+        self,
+        site: str = "",
+        period: str = "",
+        first: str = "",
+        last: str = "",
+        slot: str = "",
+        compared: str = "",
+    ) -> Choice | None:
         """Words of a query (empty: not given) → a choice; None while the catalog has no site.
 
         Without a site it is the first one; without a period the last 7 days. Raises InvalidInput.
@@ -172,7 +217,14 @@ class Reports:
         today = asked_at.astimezone(chosen.zone).date()
         preset = period or ("" if first or last else DEFAULT_PRESET)
         span = self._span(preset, first, last, today)
-        return Choice(chosen, Period(chosen.zone, *span), preset or None, asked_at)
+        slots = self._slots(chosen).values()
+        if slot and slot not in slots:
+            hint = nearest(slot[:200], slots)
+            raise InvalidInput.one("", "slot", f"{slot[:200]!r} is not a slot of {chosen.name}{hint}")
+        if compared and compared not in COMPARED:
+            raise InvalidInput.one("", "compare", f"{compared[:40]!r} is none of {', '.join(COMPARED)}")
+        of_slot, beside = slot or None, compared or DEFAULT_COMPARED
+        return Choice(chosen, Period(chosen.zone, *span), preset or None, asked_at, of_slot, beside)
 
     def _span(self, preset: str, first: str, last: str, today: date) -> tuple[date, date]:
         if preset and (first or last):
@@ -188,28 +240,60 @@ class Reports:
 
     async def read(self, choice: Choice) -> Report:
         """The report of a choice, from one snapshot of the rollups."""
-        slots = self._slots(choice.site)
+        named = self._slots(choice.site)
+        slots = {number: name for number, name in named.items() if choice.slot in (None, name)}
         complete = choice.period.before(choice.today)
-        earlier = complete.compared_with() if complete else None
+        earlier = complete and COMPARED[choice.compared].of(complete)
+        count = len(choice.period)
         cuts = [*_numbered(choice.period), *(_numbered(earlier) if earlier else ())]
         rows = await self._source.sums(cuts, list(slots), self._networks())
-        last_event_ms = await self._source.last_event_ms(list(slots))
-        now = [row for row in rows if row.cut < len(choice.period)]
-        before = [row for row in rows if row.cut >= len(choice.period)]
-        days = _by_day(now, choice)
-        comparison = None
+        last_event_ms = await self._source.last_event_ms(list(named))
+        now = [row for row in rows if row.creative is None and row.cut < count]
+        cells, creatives = Cells(rows, of_creatives=False), Cells(rows, of_creatives=True)
+        owners = self._owners.of_creatives()
+        days = day_lines(choice.period.days, 0, choice.today, cells, creatives, owners)
+        comparison, compared = None, [range(len(complete) if complete else 0)]
         if complete and earlier:
             over = sum((line.totals for line in days if not line.partial), Totals())
-            comparison = Comparison(complete, earlier, over, fold(before))
+            before = day_lines(earlier.days, count, choice.today, cells, creatives, owners)
+            earlier_totals = sum((line.totals for line in before), Totals())
+            comparison = Comparison(complete, earlier, over, earlier_totals, before)
+            compared.append(range(count, count + len(earlier)))
         return Report(
             choice=choice,
             total=fold(now),
             days=days,
-            slots=_by_slot(now, slots, {slot.name for slot in choice.site.slot}),
-            unfilled=_unfilled(now),
-            marked=_marked(now),
+            slots=slot_lines(slots, {slot.name for slot in choice.site.slot}, cells, count, compared),
+            unfilled=unfilled_lines(now),
+            marked=marked_lines(now),
             comparison=comparison,
             last_event_at=None if last_event_ms is None else from_ms(last_event_ms),
+            campaigns=campaign_lines(creatives, owners, compared),
+            creatives=creative_lines(creatives, owners, count),
+            changes=await self._changed(choice, list(slots), creatives.keys),
+        )
+
+    async def _changed(
+        self, choice: Choice, slots: Sequence[int], creatives: Sequence[int]
+    ) -> tuple[CatalogChange, ...]:
+        """What was changed of the site, some slots and creatives, and what these are in."""
+        if self._changes is None:
+            return ()
+        stored, owners = self._catalog(), self._owners.of_creatives()
+        ids = {*slots, stored.ids["site", choice.site.name], *creatives}
+        for owner in (owners[one] for one in creatives if one in owners):
+            ids.add(stored.ids["line_item", owner.line_item])
+            ids.add(stored.ids["campaign", owner.advertiser, owner.campaign])
+        days = choice.period
+        since, until = (
+            to_ms(day_start(day, days.zone)) for day in (days.first, days.last + timedelta(days=1))
+        )
+        versions: dict[tuple[int, int], list[str]] = {}
+        for version, at_ms, path in await self._changes.touched(sorted(ids), since, until):
+            versions.setdefault((version, at_ms), []).append(path.rpartition("/")[2])
+        return tuple(
+            CatalogChange(version, from_ms(at_ms), tuple(dict.fromkeys(names)))
+            for (version, at_ms), names in versions.items()
         )
 
     def _slots(self, site: Site) -> dict[int, str]:
@@ -227,54 +311,3 @@ class Reports:
 def _numbered(period: Period) -> list[tuple[int, int, int]]:
     """For each day its buckets, half-open, and its number."""
     return [(*cut, to_day(day)) for cut, day in zip(period.cuts(), period.days, strict=True)]
-
-
-def _marked(rows: Sequence[Sums]) -> tuple[MarkedLine, ...]:
-    """One line for each rule that anything met, in the order of the rules."""
-    groups: dict[str, list[Sums]] = {}
-    for row in rows:
-        if name := rule_of(row):
-            groups.setdefault(name, []).append(row)
-    return tuple(
-        MarkedLine(
-            rule.name,
-            rule.sentence,
-            rule.source,
-            request_count=sum(row.request_count for row in found),
-            impression_count=sum(row.impression_count for row in found),
-            viewable_count=sum(row.viewable_count for row in found),
-            click_count=sum(row.click_count for row in found),
-            conversion_count=sum(row.conversion_count for row in found),
-        )
-        for rule in BY_VALIDITY.values()
-        if (found := groups.get(rule.name))
-    )
-
-
-def _by_day(rows: Sequence[Sums], choice: Choice) -> tuple[DayLine, ...]:
-    groups: dict[int, list[Sums]] = {}
-    for row in rows:
-        groups.setdefault(row.cut, []).append(row)
-    days = enumerate(choice.period.days)
-    return tuple(DayLine(day, fold(groups.get(n, ())), partial=day >= choice.today) for n, day in days)
-
-
-def _by_slot(rows: Sequence[Sums], slots: dict[int, str], current: set[str]) -> tuple[SlotLine, ...]:
-    """Every slot of the catalog, and removed ones that had traffic; the one that earned most comes first."""
-    groups: dict[int, list[Sums]] = {}
-    for row in rows:
-        groups.setdefault(row.slot, []).append(row)
-    lines = [
-        SlotLine(name, fold(groups.get(number, ())), archived=name not in current)
-        for number, name in slots.items()
-        if number in groups or name in current
-    ]
-    return tuple(sorted(lines, key=lambda line: (-line.totals.revenue_micros, line.name)))
-
-
-def _unfilled(rows: Iterable[Sums]) -> tuple[tuple[str, int], ...]:
-    counts: Counter[str] = Counter()
-    for row in rows:
-        if row.outcome not in (None, FILLED, HEADER_BID) and not (rule_of(row) or of_auction(row)):
-            counts[str(row.outcome)] += row.request_count
-    return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

@@ -1,18 +1,6 @@
-// The theme switch, the menus and the drawing of figures. All else on the page works without this file.
+// The drawing of figures, the keys of periods, and names of countries. All else works without this file.
 (() => {
   'use strict';
-  const root = document.documentElement;
-  const dark = matchMedia('(prefers-color-scheme: dark)');
-
-  // Storage may be forbidden; the switch then lasts for this page only.
-  const remembered = {
-    get: () => { try { return localStorage.getItem('reports-theme'); } catch { return null; } },
-    set: (theme) => { try { localStorage.setItem('reports-theme', theme); } catch { /* not kept */ } },
-  };
-  const chosen = remembered.get();
-  if (chosen === 'light' || chosen === 'dark') root.dataset.theme = chosen;
-  root.classList.add('scripted');
-
   // Figures name their colours as CSS tokens; only the browser knows what those are in the theme shown.
   function resolved(value, probe) {
     if (typeof value === 'string') {
@@ -44,23 +32,16 @@
     }
   }
 
-  function switchTheme() {
-    const shown = root.dataset.theme || (dark.matches ? 'dark' : 'light');
-    root.dataset.theme = shown === 'dark' ? 'light' : 'dark';
-    remembered.set(root.dataset.theme);
-    draw();
+  // A key alone opens the link that names it; while something is typed, keys are for typing.
+  function follow(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, select, textarea')) return;
+    const link = [...document.querySelectorAll('[aria-keyshortcuts]')]
+      .find((one) => one.getAttribute('aria-keyshortcuts') === event.key.toLowerCase());
+    if (link) link.click();
   }
 
-  function closeMenus(except) {
-    for (const menu of document.querySelectorAll('details.menu[open]')) if (menu !== except) menu.open = false;
-  }
-
-  document.addEventListener('click', (event) => {
-    if (event.target.closest('[data-theme-switch]')) switchTheme();
-    closeMenus(event.target.closest('details.menu'));
-  });
-  document.addEventListener('keydown', (event) => { if (event.key === 'Escape') closeMenus(null); });
-  document.addEventListener('DOMContentLoaded', draw);
-  document.addEventListener('DOMContentLoaded', nameRegions);
-  dark.addEventListener('change', draw);
+  // Scripts that are deferred have run by then.
+  document.addEventListener('DOMContentLoaded', () => { draw(); nameRegions(); });
+  document.addEventListener('keydown', follow);
+  document.addEventListener('themechange', draw);
 })();

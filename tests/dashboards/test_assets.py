@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from dashboards.assets import HERE, asset_path, assets
+from dashboards.frame import ASSETS, HERE
 
 VENDOR = HERE / "vendor"
 MOST_BROTLI_BYTES = 360_000
@@ -53,18 +53,18 @@ def test_every_package_in_the_bundle_has_its_licence_beside_it() -> None:
 def test_every_encoding_is_the_same_file(base_url: str, accepted: str) -> None:
     expected = {"br, gzip": "br", "gzip;q=0.5": "gzip"}.get(accepted, "identity")
     with httpx.stream(
-        "GET", f"{base_url}/reports/{asset_path('plotly.js')}", headers={"accept-encoding": accepted}
+        "GET", f"{base_url}/reports/{ASSETS.path('plotly.js')}", headers={"accept-encoding": accepted}
     ) as answer:
         body = b"".join(answer.iter_raw())
     assert answer.headers.get("content-encoding", "identity") == expected
     assert answer.headers["vary"] == "Accept-Encoding"
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert body == assets()["plotly.js"].bodies[expected]
+    assert body == ASSETS.by_plain_name["plotly.js"].bodies[expected]
 
 
-@pytest.mark.parametrize("name", ["plotly.js", "plotly.css", "reports.css", "reports.js", "mark.svg"])
+@pytest.mark.parametrize("name", ["plotly.js", "plotly.css", "reports.css", "base.js", "mark.svg"])
 def test_the_address_holds_a_hash_of_the_content(base_url: str, name: str) -> None:
-    path = asset_path(name)
+    path = ASSETS.path(name)
     answer = httpx.get(f"{base_url}/reports/{path}", headers={"accept-encoding": "identity"})
     assert answer.status_code == 200
     assert sha256(answer.content)[:16] == Path(path).name.split(".")[1]

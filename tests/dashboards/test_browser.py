@@ -109,6 +109,7 @@ def test_a_bar_is_drawn_for_each_day_and_nothing_complains_or_overflows(visit: V
     for summary in visit.page.locator("summary").all():
         summary.click()
         assert visit.width() == visit.viewport
+        visit.page.keyboard.press("Escape")
     visit.check()
 
 
@@ -121,7 +122,7 @@ def test_hovering_shows_amount_and_impressions(visit: Visit) -> None:
     shown = visit.page.locator(".hoverlayer .hovertext")
     shown.wait_for()
     said = shown.text_content() or ""
-    assert re.search(r"Fri 20 Nov 2026\$[\d,]+\.\d\d[\d,]+ impressions", said)
+    assert re.search(r"Fri 20 Nov 2026\$[\d,]+\.\d\d[\d,]+ requests, [\d,]+ impressions", said)
     visit.check()
 
 
@@ -162,8 +163,8 @@ def test_a_change_of_the_systems_theme_recolours_the_chart(visit: Visit) -> None
 def test_a_period_is_chosen_by_form_and_back_works(visit: Visit) -> None:
     page = visit.page
     page.locator(".custom summary").click()
-    page.get_by_label("From").fill("2026-11-20")
-    page.get_by_label("To").fill("2026-11-22")
+    page.get_by_label("From", exact=True).fill("2026-11-20")
+    page.get_by_label("To", exact=True).fill("2026-11-22")
     page.get_by_role("button", name="Show", exact=True).click()
     page.wait_for_url("**/reports/?site=daily&from=2026-11-20&to=2026-11-22")
     page.wait_for_selector(BARS)
@@ -181,7 +182,7 @@ def test_without_script_all_but_the_drawing_is_there(chromium: Browser, base_url
     assert page.locator(".tile").count() == 6
     assert not page.locator(".chart").is_visible()
     page.locator("figure summary").click()
-    assert page.locator("figure tbody tr").count() == 7
+    assert page.locator("figure details tbody tr").count() == 7
     page.get_by_role("link", name="Yesterday").click()
     assert "period=yesterday" in page.url
     context.close()

@@ -12,7 +12,18 @@ from html.parser import HTMLParser
 import pytest
 
 from adserver.measurement.cuts import Breakdown, CutLine, Named
-from adserver.measurement.report import Choice, DayLine, Period, Report, Site, SlotLine, Totals
+from adserver.measurement.report import (
+    CampaignLine,
+    CatalogChange,
+    Choice,
+    Comparison,
+    DayLine,
+    Period,
+    Report,
+    Site,
+    SlotLine,
+    Totals,
+)
 from dashboards import exports
 from dashboards.cut_pages import section_of
 from dashboards.pages import report_page
@@ -37,13 +48,18 @@ def report_named(*names: str, domain: str = "daily.example", reason: str = "no_e
     choice = Choice(typed, Period(known.zone, date(2026, 11, 1), date(2026, 11, 2)), None, NOW)
     slots = tuple(SlotLine(name, TOTALS, archived=False) for name in names)
     days = (DayLine(choice.period.first, TOTALS, partial=False), DayLine(choice.period.last, Totals(), False))
-    return Report(choice, TOTALS, days, slots, ((reason, 100),), (), None, NOW)
+    compared = Comparison(choice.period, choice.period.compared_with(), TOTALS, TOTALS, days)
+    campaigns = tuple(CampaignLine(name, name, False, TOTALS, Totals()) for name in names)
+    changes = (CatalogChange(1, NOW, names),)
+    return Report(
+        choice, TOTALS, days, slots, ((reason, 100),), (), compared, NOW, campaigns, changes=changes
+    )
 
 
 def page_of(report: Report, typed: str) -> str:
     """The page of a report, with a section and a line item that somebody typed."""
     lines = (CutLine(Named.VALUE, typed, TOTALS), CutLine(Named.UNKNOWN, "", TOTALS))
-    breakdown = Breakdown(report.choice, "section", None, typed, lines, TOTALS + TOTALS)
+    breakdown = Breakdown(report.choice, "section", typed, lines, TOTALS + TOTALS)
     return report_page(report, section_of(breakdown), [], "http://here.example/")
 
 
@@ -145,7 +161,7 @@ def test_no_name_adds_a_tag_or_an_attribute_to_the_page() -> None:
     typed = payloads()
     for first in range(0, len(typed), 20):
         some = typed[first : first + 20]
-        expected = Tags(page_of(report_named(*[BENIGN] * len(some)), BENIGN))
+        expected = Tags(page_of(report_named(*[BENIGN] * len(some), reason="unheard_of"), BENIGN))
         report = report_named(*some, domain=some[0], reason=some[-1])
         found = Tags(page_of(report, some[0]))
         assert "table id" in found.seen

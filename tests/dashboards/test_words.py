@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from adserver.decision.context import Reason
 from adserver.measurement.report import Choice, Comparison, Period, Report, Site, Totals
 from dashboards import words
 from tests.dashboards.world import NOW, site
@@ -122,8 +121,3 @@ def test_the_newest_event_is_told_in_the_sites_time() -> None:
     earlier = datetime.fromisoformat("2026-11-23T18:14:00+00:00")
     assert words.freshness(earlier, SITE.zone, today) == "last event Mon 23 Nov 2026, 23:59"
     assert words.freshness(None, SITE.zone, today) == "no event yet"
-
-
-def test_every_reason_of_an_empty_slot_has_words() -> None:
-    assert {reason.value for reason in Reason} <= set(words.REASONS)
-    assert words.reason_text("brand_new_reason") == "Brand new reason"

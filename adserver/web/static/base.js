@@ -17,6 +17,7 @@
     const shown = root.dataset.theme || (dark.matches ? 'dark' : 'light');
     root.dataset.theme = shown === 'dark' ? 'light' : 'dark';
     remembered.set(root.dataset.theme);
+    document.dispatchEvent(new Event('themechange'));
   }
 
   function closeMenus(except) {
@@ -30,4 +31,5 @@
     closeMenus(event.target.closest('details.menu'));
   });
   document.addEventListener('keydown', (event) => { if (event.key === 'Escape') closeMenus(null); });
+  dark.addEventListener('change', () => document.dispatchEvent(new Event('themechange')));
 })();
