@@ -47,6 +47,8 @@ from adserver.serving.jobs import Jobs
 from adserver.serving.live import Live
 from adserver.serving.live import build as build_live
 from adserver.serving.openrtb.routes import routes as openrtb_routes
+from adserver.serving.outside.issues import Issues
+from adserver.serving.outside.routes import routes as outside_routes
 from adserver.serving.parts import Parts
 from adserver.serving.routes import routes as serving_routes
 from adserver.serving.screen import Screen
@@ -144,15 +146,13 @@ class App:
             await self._loop.begin()
             reports = Reports(source, self._current, self._clock, settings.max_report_days, changes=catalog)
             cuts = Cuts(source, self._current, settings.max_breakdown_values)
+            issues = Issues(parts)
             routes = self._routes(parts, reports, cuts, catalog, users, progress)
-            self._edge = Edge(parts, Starlette(routes=routes))
-            # What was built to start lives as long as the server: the garbage collector need not visit it.
-            gc.collect()
-            gc.freeze()
-            # Whoever waits for another thread does not wait long.
-            sys.setswitchinterval(_SWITCH_SECONDS)
+            self._edge = Edge(parts, Starlette(routes=[*outside_routes(parts, issues), *routes]))
+            _settle_in()
             log.start()
             stack.push_async_callback(log.stop)
+            stack.push_async_callback(issues.close)
             self._loop.accrue()
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
             stack.push_async_callback(_end, follower)
@@ -285,6 +285,15 @@ def _compile(settings: Settings, steering: Loop) -> tuple[Stored, Live, Prepared
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _settle_in() -> None:
+    """Make the interpreter ready to serve."""
+    # What was built to start lives as long as the server: the garbage collector need not visit it.
+    gc.collect()
+    gc.freeze()
+    # Whoever waits for another thread, as while a new catalog is built, does not wait long.
+    sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 def _pieces(index: Index) -> list[object]:

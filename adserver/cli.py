@@ -6,7 +6,19 @@ import sys
 
 import typer
 
-from adserver.commands import ads_txt, backup, catalog, demo, earnings, explain, history, retain, serve, user
+from adserver.commands import (
+    ads_txt,
+    backup,
+    catalog,
+    demo,
+    earnings,
+    explain,
+    history,
+    newsletter,
+    retain,
+    serve,
+    user,
+)
 from adserver.errors import AdserverError, StorageFailed
 
 app = typer.Typer(
@@ -16,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (demo, serve, catalog, explain, history, ads_txt, earnings, backup, retain, user):
+for part in (demo, serve, catalog, explain, history, ads_txt, earnings, newsletter, backup, retain, user):
     part.register(app)
 
 

@@ -103,6 +103,15 @@ class Settings(BaseSettings):
     max_clicks_per_burst: Positive = 30
     #: Addresses that are counted within that time; further ones are not judged by it.
     max_burst_addresses: Positive = 100_000
+    #: Opens and clicks of an issue of a newsletter or feed count for so long after it was locked, in seconds.
+    issue_window_seconds: Positive = 30 * 86_400
+    #: Places of issues that readers' own requests may lock, for each slot within a day.
+    max_locks_per_day: Positive = 1_000
+    #: Two links of one issue opened from one address within this time are a mail filter's, in milliseconds.
+    scan_window_ms: Annotated[int, Field(ge=100, le=60_000)] = 2_000
+    #: The same link of an issue from one address counts once within this time, in seconds.
+    link_repeat_seconds: Positive = 3_600
+
     #: File of data-centre networks that the operator supplies, one CIDR on each line, and its most lines.
     datacentre_file: Path | None = None
     max_datacentre_lines: Positive = 1_000_000

@@ -35,6 +35,14 @@ _NAMES = {
     "vivaldi": "Vivaldi",
     "huawei": "Huawei Browser",
     "miui": "Mi Browser",
+    "gmail_proxy": "Gmail’s image proxy",
+    "apple_mail_proxy": "Apple’s mail privacy proxy",
+    "yahoo_mail_proxy": "Yahoo Mail’s image proxy",
+    "yandex_mail_proxy": "Yandex Mail’s image proxy",
+    "outlook": "Outlook",
+    "apple_mail": "Apple Mail",
+    "thunderbird": "Thunderbird",
+    "outside": "Newsletter or feed",
 }
 _UNKNOWN = {
     "country": "The visitor’s country was not known",

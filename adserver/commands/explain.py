@@ -89,7 +89,7 @@ async def _explain(settings: Settings, given: Mapping[str, str], file: str) -> E
     except InvalidInput as error:
         raise InvalidInput([_on_command_line(fault, file) for fault in error.faults]) from None
     now = question.at or system_clock()
-    steering, key = await _steering(settings, stored, lambda: now)
+    steering, key = await steering_of(settings, stored, lambda: now)
     looked = look_for(steering.decider, key, question, settings, now, Random(0))
     return explain_question(looked, stored.catalog, question, settings)
 
@@ -101,7 +101,7 @@ def _on_command_line(fault: Fault, file: str) -> Fault:
     return Fault("", f"--{fault.key}", fault.problem)
 
 
-async def _steering(settings: Settings, stored: Stored, clock: Clock) -> tuple[Steering, TallyKey]:
+async def steering_of(settings: Settings, stored: Stored, clock: Clock) -> tuple[Steering, TallyKey]:
     """What a server that is started on this database would decide by, and the key of its tallies."""
     await migrate(sqlite_url(settings.db), "events")
     engine, progress = SqliteLog(settings.db), SqliteProgress(settings.db)

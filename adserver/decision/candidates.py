@@ -14,7 +14,7 @@ from adserver.catalog.model import Tier
 from adserver.decision import bitmap
 from adserver.decision.arrays import Floats, Ints
 from adserver.decision.auction import AuctionAsk
-from adserver.decision.context import Ask, Fill, NoFill, Reason
+from adserver.decision.context import Ask, Choice, Fill, NoFill, PictureAsk, Reason
 from adserver.decision.index import Contender, Index, IndexedSlot, PageKey
 from adserver.decision.sponsors import Voices
 from adserver.decision.standing import Standing
@@ -52,6 +52,8 @@ class Candidates:
     slot: IndexedSlot
     sizes: tuple[str, ...]
     theme: str | None
+    pictures: bool
+    """Whether only images can be shown."""
     passing: int
     """Who passes targeting, dates, hours and sizes; floors and sensitive topics apart."""
     eligible: int
@@ -99,6 +101,9 @@ def find(index: Index, slot: IndexedSlot, page: Passing, ask: Ask) -> Candidates
     passing = fitting & page.passing
     if isinstance(ask, AuctionAsk):
         passing &= index.auctions.able(ask)
+    pictures = isinstance(ask, PictureAsk)
+    if isinstance(ask, PictureAsk):
+        passing &= _with_picture(index, passing, ask, sizes, page.theme)
     eligible = passing & slot.paying & ~page.kept_away
     alone = ids(eligible & index.tiers[Tier.SPONSORSHIP] & ~index.together)
     shares = {position: index.items[position].share or 0.0 for position in alone}
@@ -106,11 +111,32 @@ def find(index: Index, slot: IndexedSlot, page: Passing, ask: Ask) -> Candidates
         slot=slot,
         sizes=sizes,
         theme=page.theme,
+        pictures=pictures,
         passing=passing,
         eligible=eligible,
         shares=shares,
         together=ids(eligible & index.together),
     )
+
+
+def _with_picture(
+    index: Index, passing: int, ask: PictureAsk, sizes: tuple[str, ...], theme: str | None
+) -> int:
+    """Bitmap of those that have an image to show."""
+    able = [
+        position
+        for position in ids(passing)
+        if index.item_ids[position] not in ask.without
+        and any(_fits(choice, sizes, theme, pictures=True) for choice in index.choices[position])
+    ]
+    return bitmap.of_positions(able, len(index.items))
+
+
+def _fits(choice: Choice, sizes: tuple[str, ...], theme: str | None, *, pictures: bool) -> bool:
+    creative = choice.creative
+    if pictures and creative.kind != "image":
+        return False
+    return creative.size in sizes and creative.theme in (None, theme)
 
 
 def ids(bits: int) -> list[int]:
@@ -161,7 +187,7 @@ def drawing_of(index: Index, candidates: Candidates, position: int) -> Drawing:
         fitting = [
             choice
             for choice in index.choices[position]
-            if choice.creative.size in candidates.sizes and choice.creative.theme in (None, candidates.theme)
+            if _fits(choice, candidates.sizes, candidates.theme, pictures=candidates.pictures)
         ]
         drawing = candidates.drawings[position] = Drawing(
             tuple(Fill(slot.slot.name, slot.id, slot.slot.label, choice) for choice in fitting),

@@ -32,6 +32,13 @@ class Ask(msgspec.Struct, frozen=True):
     width: int | None = None
 
 
+class PictureAsk(Ask, frozen=True):
+    """One slot of a place that shows nothing but an image: a newsletter, a feed."""
+
+    without: tuple[int, ...] = ()
+    """Line items, by id, that stand there already."""
+
+
 class HeaderBid(NamedTuple):
     """What somebody outside pays for one slot of this page, as the page's own auction found (Prebid.js)."""
 

@@ -20,10 +20,14 @@ MORE = MOST_ORDINAL + 1
 
 #: Values by their codes; 0 is what is not known. Codes are stored: add names at the end only.
 DEVICES = (None, *_DEVICES)
-THEMES = (None, "light", "dark")
+#: The theme of what stands in no page: a picture in a newsletter or a feed. Its clicks need no impression.
+OUTSIDE = "outside"
+THEMES = (None, "light", "dark", OUTSIDE)
 BROWSERS = (
     *(None, "other", "chrome", "safari", "firefox", "edge", "samsung", "opera", "facebook", "instagram"),
     *("google_app", "duckduckgo", "yandex", "uc", "vivaldi", "huawei", "miui"),
+    *("gmail_proxy", "apple_mail_proxy", "yahoo_mail_proxy", "yandex_mail_proxy", "outlook", "apple_mail"),
+    "thunderbird",
 )
 #: Codes of sections: none was given, one that is not told apart, and from here on the codes of names.
 NO_SECTION, OTHER_SECTION, FIRST_SECTION = 0, 1, 2

@@ -51,8 +51,10 @@ _FOLLOWS = tuple(
     for shown in (_SHOWN.format(table="event"), _SHOWN.format(table="incoming"))
 )
 _BEFORE = "{shown} AND shown.at_ms <= incoming.at_ms"
+#: What stands outside pages may be clicked though its picture was never fetched: many mail programs show
+#: none. That a fill is of those, its signed facts say (theme 3, `decision.facts.OUTSIDE`).
 _MARK_UNSHOWN = f"""
-UPDATE incoming SET validity = 22 WHERE validity = 0 AND kind = 4
+UPDATE incoming SET validity = 22 WHERE validity = 0 AND kind = 4 AND (facts >> 10 & 3) <> 3
   AND NOT EXISTS ({_BEFORE.format(shown=_SHOWN.format(table="event"))})
   AND NOT EXISTS ({_BEFORE.format(shown=_SHOWN.format(table="incoming"))})
 """  # noqa: S608  (two fixed tables)

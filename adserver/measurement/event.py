@@ -60,6 +60,7 @@ class Validity(IntEnum):
     TOO_SOON = 23
     NO_CLICK = 24
     ORDER_COUNTED = 25
+    SCANNER = 26
 
 
 class Event(NamedTuple):

@@ -26,6 +26,7 @@ class Facts(NamedTuple):
     bot: bool = False
     datacentre: bool = False
     burst: bool = False
+    scanner: bool = False
 
 
 class Rule(NamedTuple):
@@ -47,6 +48,12 @@ class Rule(NamedTuple):
 
 #: Rules of invalid traffic, in the order in which they are asked; the first that applies is the reason.
 RULES = (
+    Rule(
+        Validity.SCANNER,
+        "A newsletter’s link that a mail filter opened: by HEAD, by its name, or several at once",
+        f"{_MRC}bots and spiders or other crawlers",
+        attrgetter("scanner"),
+    ),
     Rule(
         Validity.HEAD,
         "Asked for with HEAD, as link scanners do; nobody sees the answer",

@@ -55,26 +55,37 @@ class Screen:
         """Why the events of a beacon do not count."""
         return self._judge(visitor, self._events, now_ms, count, head=False)
 
-    def click(self, visitor: Visitor, now_ms: int, *, head: bool) -> Validity:
-        """Why a click does not count. `head`: it came with that method."""
-        return self._judge(visitor, self._clicks, now_ms, 1, head=head)
+    def click(self, visitor: Visitor, now_ms: int, *, head: bool, scanner: bool = False) -> Validity:
+        """Why a click does not count. `head`: it came with that method; `scanner`: from a filter of mails."""
+        return self._judge(visitor, self._clicks, now_ms, 1, head=head, scanner=scanner)
 
-    def _judge(self, visitor: Visitor, bursts: Bursts, now_ms: int, count: int, *, head: bool) -> Validity:
+    def _judge(
+        self,
+        visitor: Visitor,
+        bursts: Bursts,
+        now_ms: int,
+        count: int,
+        *,
+        head: bool,
+        scanner: bool = False,
+    ) -> Validity:
         datacentre = burst = False
         number = packed(visitor.address) if visitor.address else None
         if number is not None:
             datacentre = self._datacentres is not None and self._datacentres.hold(number)
             # All readers behind a proxy that is not trusted share its address: it says nothing of them.
             burst = not OWN.hold(number) and bursts.count(number, now_ms, count)
-        if visitor.told and not (head or visitor.prefetch or visitor.agent.bot or datacentre or burst):
+        agent = visitor.agent
+        if visitor.told and not (head or scanner or visitor.prefetch or agent.bot or datacentre or burst):
             return Validity.VALID
         return judge(
             Facts(
                 head=head,
                 prefetch=visitor.prefetch,
                 no_user_agent=not visitor.told,
-                bot=visitor.agent.bot,
+                bot=agent.bot,
                 datacentre=datacentre,
                 burst=burst,
+                scanner=scanner,
             )
         )

@@ -62,9 +62,9 @@ async def record(parts: Parts, request: Request, kind: str, token: str) -> Respo
     return pixel()
 
 
-def pixel() -> Response:
+def pixel(status: int = 200) -> Response:
     """The empty image."""
-    return Response(_GIF, headers=_HEADERS, media_type="image/gif")
+    return Response(_GIF, status, _HEADERS, "image/gif")
 
 
 def system_in(base: str) -> str:

@@ -32,10 +32,11 @@ class Shell:
     folder: Path
     capsys: pytest.CaptureFixture[str]
     monkeypatch: pytest.MonkeyPatch
+    command: str = "explain"
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
         """(exit status, standard output, standard error)."""
-        self.monkeypatch.setattr(sys, "argv", ["adserver", "explain", *arguments])
+        self.monkeypatch.setattr(sys, "argv", ["adserver", self.command, *arguments])
         status = 0
         try:
             cli.main()

@@ -13,6 +13,7 @@ import pytest
 from adserver.decision.facts import BROWSERS
 from adserver.demo.traffic import _DEVICES
 from adserver.serving.agents import _BROWSERS, agent_of
+from adserver.serving.outside.mail import PROGRAMS
 from tests.newsroom import BROWSER
 
 MATERIAL = Path(__file__).parents[3] / "shared" / "material" / "user_agents_bot.ndjson"
@@ -141,4 +142,4 @@ def test_a_browser_is_known_by_its_own_mark(agent: str, browser: str | None) -> 
 
 
 def test_every_browser_that_is_told_apart_has_a_code() -> None:
-    assert {name for name, _ in _BROWSERS} | {"other", None} == set(BROWSERS)
+    assert {name for name, _ in _BROWSERS} | {name for name, _ in PROGRAMS} | {"other", None} == set(BROWSERS)
