@@ -41,6 +41,24 @@ class OpenSlot(NamedTuple):
     bid: HeaderBid | None
 
 
+class Lots:
+    """What is left to luck on a page: first the draws that were made before, then new ones."""
+
+    def __init__(self, rng: Random, drawn: Sequence[int] = ()) -> None:
+        self._rng = rng
+        self._before = iter(drawn)
+        self.drawn: list[tuple[int, int]] = []
+        """Each draw: among how many, and which."""
+
+    def draw(self, count: int) -> int:
+        """One of so many numbers from 0, each as likely."""
+        which = next(self._before, None)
+        if which is None:
+            which = int(self._rng.random() * count)
+        self.drawn.append((count, which))
+        return which
+
+
 class Draft:
     """A page while it is decided."""
 
@@ -51,7 +69,6 @@ class Draft:
         "_standing",
         "_used",
         "blocked",
-        "by_lot",
         "labels",
         "now_s",
         "places",
@@ -75,8 +92,6 @@ class Draft:
         self.now_s = now_s
         self.blocked = set(blocked)
         """Those, and the ones that this page has used up."""
-        self.by_lot = False
-        """Whether luck had a part in who stands where."""
         self.labels: dict[str, int] = {}
         """Label → the line item on the page that has it."""
         self.places: dict[int, int] = {}
@@ -88,7 +103,7 @@ class Draft:
     def copy(self) -> Draft:
         """The same, to try something with."""
         other = Draft.__new__(Draft)
-        for name in ("_index", "_ledger", "_standing", "by_lot", "tally", "now_s"):
+        for name in ("_index", "_ledger", "_standing", "tally", "now_s"):
             setattr(other, name, getattr(self, name))
         other.blocked, other.labels = set(self.blocked), dict(self.labels)
         other.places, other._used, other._counts = dict(self.places), set(self._used), dict(self._counts)
@@ -169,7 +184,7 @@ class Draft:
                 self.place_with_companions(slot.number, contenders[turn.winner], slots)
         return turns
 
-    def fill_up(self, slots: Sequence[OpenSlot], rng: Random) -> float:
+    def fill_up(self, slots: Sequence[OpenSlot], lots: Lots) -> float:
         """Fill what is open, the slot with the highest best score first → the sum of scores."""
         open_slots = [slot for slot in slots if slot.number not in self.places]
         heads = [0] * len(open_slots)
@@ -194,7 +209,7 @@ class Draft:
             if highest > slot.candidates.ranking.scores[head]:
                 self.places[slot.number] = BID
                 continue
-            contender = self._drawn_by_lot(slot.candidates, head, rng)
+            contender = self._drawn_by_lot(slot.candidates, head, lots)
             if contender.companions:
                 self.place_with_companions(slot.number, contender, open_slots)
                 kept = [i for i, other in enumerate(open_slots) if other.number not in self.places]
@@ -221,15 +236,14 @@ class Draft:
         candidates.ranking = rank(self._index, candidates, self._standing, closed, whole=True)
         return self._first_free(candidates, 0)
 
-    def _drawn_by_lot(self, candidates: Candidates, head: int, rng: Random) -> Contender:
+    def _drawn_by_lot(self, candidates: Candidates, head: int, lots: Lots) -> Contender:
         """One of those ranked that may stand here and have the score of the first, each as likely."""
         scores, contenders = candidates.ranking.scores, candidates.ranking.contenders
         if scores[head + 1] != scores[head]:
             return contenders[head]
-        self.by_lot = True
         end = bisect_right(scores, -scores[head], key=neg)
         tied = [contender for contender in contenders[head:end] if not self.forbidden(contender)]
-        return tied[int(rng.random() * len(tied))]
+        return tied[lots.draw(len(tied))]
 
     def place_with_companions(self, number: int, contender: Contender, slots: Sequence[OpenSlot]) -> None:
         """Give a line item a slot and, where it brings companions, all others of its slots that are open."""

@@ -1,14 +1,17 @@
 """A page request's facts and slots → what is remembered of pages like it: candidates, and who stood where.
 
 Candidates hold while no flight begins or ends. Who stands where holds within one snapshot of scores, until a
-line item runs out of room, for pages with the same sponsors' turns and the same caps in the way.
+line item runs out of room, for pages with the same sponsors' turns and the same caps in the way, and where
+line items that score the same draw lots, for each way in which these may fall.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from operator import itemgetter
+from random import Random
 from typing import NamedTuple
 
 from adserver.decision.candidates import Candidates, Drawing, Passing, drawing_of, find, passing_of, rank
@@ -21,12 +24,12 @@ from adserver.decision.standing import Standing
 
 #: What all of it may take, in bytes.
 _MEMO_BYTES = 256_000_000
-#: So many answers are kept for one set of facts and slots.
-_MOST_ANSWERS = 64
-
-#: Slots that go to sponsors, as bits; the one of these that has labels, if any; whether nothing may be
-#: stored; and whom caps keep away.
-AnswerKey = tuple[int, int | None, bool, frozenset[int]]
+#: So many answers are kept for one set of facts and slots, and so many in all for each candidates kept.
+_MOST_ANSWERS, _MOST_ANSWERS_EACH = 512, 4
+#: Slots that go to sponsors, as bits; the labels of these; whether nothing may be stored; and whom caps keep
+#: away.
+AnswerKey = tuple[int, frozenset[str], bool, frozenset[int]]
+_NO_LABELS: frozenset[str] = frozenset()
 
 
 class Page(NamedTuple):
@@ -67,6 +70,14 @@ class Answer(NamedTuple):
         return Answer(Page(decisions, placed, seats.turns, blocked, stored), drawings)
 
 
+@dataclass(slots=True, eq=False)
+class Lot:
+    """A draw among so many of the same score, and what is known to come of each that was drawn."""
+
+    count: int
+    outcomes: dict[int, Answer | Lot] = field(default_factory=dict)
+
+
 class Seats(NamedTuple):
     """Sponsors of a page whose turn it is, and what the rest of the page hangs on beside facts and scores."""
 
@@ -91,13 +102,25 @@ class Asked:
     standing: int = -1
     closings: int = -1
     """The snapshot, and the ledger's closings, of which answers are."""
-    answers: dict[AnswerKey, Answer] = field(default_factory=dict)
+    answers: dict[AnswerKey, Answer | Lot] = field(default_factory=dict)
+    answer_count: int = 0
+
+    def answer(self, key: AnswerKey, rng: Random) -> tuple[Answer | None, Sequence[int]]:
+        """What is remembered, and the lots that were drawn to find it; None where they fall anew."""
+        known = self.answers.get(key)
+        if not isinstance(known, Lot):
+            return known, ()
+        drawn = []
+        while isinstance(known, Lot):
+            drawn.append(int(rng.random() * known.count))
+            known = known.outcomes.get(drawn[-1])
+        return known, drawn
 
     def seats(self, index: Index, ledger: Ledger, unstored: bool, blocked: frozenset[int]) -> Seats | None:
         """Seat the sponsors whose turn it is; None where there is more to it than whose turn it is."""
         if self.together:
             return None
-        mask, labelled = 0, None
+        mask, labels = 0, _NO_LABELS
         turns: list[Turn] = []
         taken: list[tuple[int, int]] = []
         for place, (_, candidates, _) in enumerate(self.slots):
@@ -116,16 +139,23 @@ class Asked:
                 mask |= 1 << place
                 taken.append((place, owner))
                 if contender.labels is not None:
-                    if labelled is not None:
+                    if not labels.isdisjoint(contender.labels):
                         return None
-                    labelled = owner
-        return Seats((mask, labelled, unstored, blocked), turns, taken)
+                    labels |= contender.labels
+        return Seats((mask, labels, unstored, blocked), turns, taken)
 
-    def keep(self, key: AnswerKey, answer: Answer) -> None:
-        """Give the same answer to the next page with this key."""
-        if len(self.answers) >= _MOST_ANSWERS:
-            self.answers.clear()
-        self.answers[key] = answer
+    def keep(self, key: AnswerKey, drawn: Sequence[tuple[int, int]], answer: Answer) -> None:
+        """Give the same answer to the next page with this key for which lots fall alike."""
+        self.answer_count += 1
+        if not drawn:
+            self.answers[key] = answer
+            return
+        known = self.answers.get(key)
+        lot = self.answers[key] = known if isinstance(known, Lot) else Lot(drawn[0][0])
+        for (_, which), (count, _) in pairwise(drawn):
+            known = lot.outcomes.get(which)
+            lot.outcomes[which] = lot = known if isinstance(known, Lot) else Lot(count)
+        lot.outcomes[drawn[-1][1]] = answer
 
 
 class _Facts(NamedTuple):
@@ -144,6 +174,8 @@ class Memo:
         self._flight = -1
         self._facts: dict[tuple[PageKey, int], _Facts] = {}
         self._count = 0
+        """Of candidates and pages."""
+        self._answer_count = 0
 
     def asked(
         self, site: IndexedSite, context: Context, asks: Sequence[Ask], now_us: int, standing: Standing
@@ -187,8 +219,20 @@ class Memo:
             together=any(slot.candidates.together for slot in slots),
         )
 
-    def _renew(self, asked: Asked, standing: Standing) -> None:
+    def keep(self, asked: Asked, key: AnswerKey, drawn: Sequence[tuple[int, int]], answer: Answer) -> None:
+        """Give the same answer to the next page like this one."""
+        if asked.answer_count >= _MOST_ANSWERS:
+            self._clear(asked)
+        asked.keep(key, drawn, answer)
+        self._answer_count += 1
+
+    def _clear(self, asked: Asked) -> None:
+        self._answer_count -= asked.answer_count
         asked.answers.clear()
+        asked.answer_count = 0
+
+    def _renew(self, asked: Asked, standing: Standing) -> None:
+        self._clear(asked)
         asked.standing, asked.closings = standing.number, self._ledger.closings
         for _, candidates, _ in asked.slots:
             if candidates.ranking.standing != standing.number:
@@ -196,7 +240,8 @@ class Memo:
 
     def _forget(self, flight: int) -> None:
         """Start anew where flights began or ended since, and where too much is remembered."""
-        if flight != self._flight or self._count > self._most or len(self._facts) > self._most:
+        much = max(self._count, len(self._facts), self._answer_count // _MOST_ANSWERS_EACH)
+        if flight != self._flight or much > self._most:
             self._facts.clear()
-            self._count = 0
+            self._count = self._answer_count = 0
             self._flight = flight

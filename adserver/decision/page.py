@@ -16,7 +16,7 @@ from random import Random
 from adserver.clock import to_us
 from adserver.decision.candidates import Candidates, drawing_of
 from adserver.decision.context import Ask, BidFill, Context, Decision, Fill, HeaderBid, NoFill, Reason
-from adserver.decision.draft import BID, Draft
+from adserver.decision.draft import BID, Draft, Lots
 from adserver.decision.index import Index, IndexedSite
 from adserver.decision.ledger import Ledger
 from adserver.decision.memo import Answer, Asked, Memo, Page
@@ -59,11 +59,12 @@ class Decider:
         blocked = _NOBODY if tally is None else frozenset(tally.blocked(self.index.caps, now_s))
         unstored = tally is None
         seats = None if context.bids else asked.seats(self.index, self.ledger, unstored, blocked)
-        answer = asked.answers.get(seats.key) if seats else None
+        answer, drawn = asked.answer(seats.key, rng) if seats else (None, ())
         if answer is None:
-            answer, steady = self._decided(site, context, asked, now_s, tally, blocked, rng)
+            lots = Lots(rng, drawn)
+            answer, steady = self._decided(site, context, asked, now_s, tally, blocked, lots)
             if seats and steady:
-                asked.keep(seats.key, answer)
+                self._memo.keep(asked, seats.key, lots.drawn, answer)
         elif seats:
             answer = answer.seating(self.index, asked.slots, seats)
         return self._drawn(answer, rng)
@@ -76,7 +77,7 @@ class Decider:
         now_s: int,
         tally: Tally | None,
         blocked: frozenset[int],
-        rng: Random,
+        lots: Lots,
     ) -> tuple[Answer, bool]:
         """Who stands where, and whether the next page like this one gets the same."""
         draft = Draft(self.index, self.ledger, self.standing, tally, now_s, blocked)
@@ -88,7 +89,7 @@ class Decider:
         turns += draft.seat_sponsors(slots)
         if sets:
             draft = settle_sets(draft, slots, sets)
-        draft.fill_up(slots, rng)
+        draft.fill_up(slots, lots)
         places = draft.places
         decisions, drawings = list(asked.unknown), []
         for number, candidates, bid in slots:
@@ -103,9 +104,7 @@ class Decider:
         placed = [(slot.candidates, places.get(slot.number)) for slot in slots]
         answer = Answer(Page(decisions, placed, turns, blocked, tally is not None), drawings)
         # Only pages without header bids are kept, and so without BID among the places.
-        steady = not (context.bids or draft.by_lot) and all(
-            self.index.contenders[place].plain for place in places.values()
-        )
+        steady = not context.bids and all(self.index.contenders[place].plain for place in places.values())
         return answer, steady
 
     def _drawn(self, answer: Answer, rng: Random) -> Page:

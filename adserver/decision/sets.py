@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from adserver.catalog.model import Tier
-from adserver.decision.draft import Draft, OpenSlot, worth_of
+from adserver.decision.draft import Draft, Lots, OpenSlot, worth_of
 from adserver.decision.index import Contender, Index, IndexedSite
 from adserver.decision.ledger import Ledger
 from adserver.decision.sponsors import Turn
@@ -81,12 +81,12 @@ def seat_sponsor_sets(draft: Draft, index: Index, ledger: Ledger, sets: Sequence
 def settle_sets(draft: Draft, slots: Sequence[OpenSlot], sets: Sequence[SlotSet]) -> Draft:
     """Seat those roadblocks with which the page is worth more than without them."""
     weighed = [found for found in sets if found.share is None][:_MOST_WEIGHED]
-    worth = draft.copy().fill_up(slots, Random(0)) if weighed else 0.0
+    worth = draft.copy().fill_up(slots, Lots(Random(0))) if weighed else 0.0
     for found in weighed:
         seated = draft.copy()
         if not seated.place_set(found.numbers, found.contender):
             continue
-        rest = seated.copy().fill_up(slots, Random(0))
+        rest = seated.copy().fill_up(slots, Lots(Random(0)))
         if found.worth + rest > worth:
             draft, worth = seated, rest
     return draft

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from adserver.catalog.model import Catalog
 from adserver.clock import to_ms
 from adserver.decision.context import Ask, Context
+from adserver.decision.memo import Page
 from adserver.decision.page import Decider
 from adserver.decision.steering import Steering
 from adserver.decision.tally import Tally
@@ -26,7 +27,7 @@ PAGES = 40
 
 def decided_alike(
     steering: Steering, context: Context, asked: list[Ask], now: datetime, luck: Random, tally: Tally | None
-) -> None:
+) -> Page:
     """Decide and serve a page, and compare it with what a new decider would have made of it."""
     same = Random(0)
     same.setstate(luck.getstate())
@@ -44,6 +45,7 @@ def decided_alike(
     subjects = known.serve(page, now)
     if tally is not None:
         tally.add(subjects, to_ms(now) // 1000)
+    return page
 
 
 @settings(
@@ -90,6 +92,32 @@ def test_pages_with_sponsors_are_remembered(share: float) -> None:
         decided_alike(steering, Context("daily"), asked, now, luck, Tally())
     (account,) = [account for account in steering.ledger.accounts if account]
     assert account.room() == 0
+
+
+def test_pages_with_sponsors_whose_labels_differ_are_remembered() -> None:
+    """Two that may stand together, and one that keeps a third away."""
+    items = [
+        line_item("voice", "sponsorship", "728x90", share=0.5, labels=["bank"]),
+        line_item("choir", "sponsorship", "728x90", share=0.5, labels=["tea", "food"]),
+        line_item("echo", "sponsorship", "300x250", share=0.7, labels=["food"]),
+        line_item("bank", "price", "300x250", "728x90", price={"cpm": "3"}, labels=["bank"]),
+        line_item("rest", "house", "300x250", "728x90", repeat=True),
+    ]
+    steering, luck, now = steering_of(catalog_of(*items), NOW), Random(5), NOW
+    for _ in range(60):
+        now += timedelta(seconds=1)
+        decided_alike(steering, Context("daily"), [Ask("top"), Ask("side")], now, luck, Tally())
+
+
+def test_each_way_in_which_lots_fall_is_decided_once() -> None:
+    """Three house ads for two slots stand there in six ways."""
+    items = [line_item(name, "house", "728x90", "300x250") for name in ("one", "two", "three")]
+    steering, luck = steering_of(catalog_of(*items), NOW), Random(5)
+    asked = [Ask("top"), Ask("side")]
+    pages = [decided_alike(steering, Context("daily"), asked, NOW, luck, Tally()) for _ in range(200)]
+    ways = {tuple(place for _, place in page.placed) for page in pages}
+    assert len(ways) == 6
+    assert len({id(page.placed) for page in pages}) == 6
 
 
 def test_a_sponsor_with_caps_is_asked_for_on_every_page() -> None:
