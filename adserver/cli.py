@@ -15,6 +15,7 @@ from adserver.commands import (
     explain,
     history,
     newsletter,
+    restate,
     retain,
     serve,
     user,
@@ -28,7 +29,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (demo, serve, catalog, explain, history, ads_txt, earnings, newsletter, backup, retain, user):
+for part in (
+    demo,
+    serve,
+    catalog,
+    explain,
+    history,
+    ads_txt,
+    earnings,
+    newsletter,
+    restate,
+    backup,
+    retain,
+    user,
+):
     part.register(app)
 
 

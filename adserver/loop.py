@@ -42,6 +42,10 @@ class Source(Protocol):
         """(line item, day, revenue in micros) from a day on."""
         ...
 
+    async def restated_count(self) -> int:
+        """How often what was counted before has changed."""
+        ...
+
     async def request_counts(self, since_bucket: int) -> Sequence[tuple[int, int, int]]:
         """(bucket, slot, requests) from a bucket on."""
         ...
@@ -72,6 +76,7 @@ class Loop:
         self._steering = steering
         self._jobs = jobs
         self._ids = ids
+        self._restated_count = 0
         jobs.expect("tick", settings.tick_seconds)
         jobs.expect("rates", RATES_EVERY.total_seconds())
         jobs.expect("plan", PLAN_EVERY.total_seconds())
@@ -123,7 +128,7 @@ class Loop:
     async def tick(self) -> None:
         """Renew what decisions go by, and save what was learned."""
         with self._jobs.attempt("tick"):
-            if self._settings.workers > 1:
+            if self._settings.workers > 1 or await self._source.restated_count() != self._restated_count:
                 await self._restate()
             now = self._clock()
             if self._steering.rates_are_due(now):
@@ -154,6 +159,7 @@ class Loop:
             self._steering.learned.seen = [Seen(*row) for row in rows]
 
     async def _restate(self) -> None:
+        self._restated_count = await self._source.restated_count()
         bucket = bucket_of(self._clock())
         progress = await self._source.read_progress()
         # Yesterday in UTC is the earliest date that it is anywhere.

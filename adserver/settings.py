@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     request_flush_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     #: Longest period of one report, in days.
     max_report_days: Positive = 800
+    #: Lines of the file by which operators mark traffic by hand.
+    max_marks: Positive = 1_000
     #: Values, such as countries, that have a line of their own in a breakdown; the rest is `other`.
     max_breakdown_values: Positive = 25
     #: Line items listed for each slot of a page that is explained, and the most that one may ask for.

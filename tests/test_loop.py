@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -10,13 +11,18 @@ from typing import Any
 
 import pytest
 
+from adserver.clock import bucket_of, to_ms
 from adserver.decision.context import Ask, Context
 from adserver.decision.steering import Expectations, Learned, Steering
 from adserver.decision.traffic import Level
 from adserver.decision.week import Sample
+from adserver.engines.sqlite_audit import AuditEntry
 from adserver.engines.sqlite_log import SqliteLog
+from adserver.engines.sqlite_marks import Mark
 from adserver.engines.sqlite_progress import SqliteProgress
+from adserver.engines.sqlite_refilter import Rules
 from adserver.loop import Loop
+from adserver.measurement.event import Event
 from adserver.measurement.log import EventLog
 from adserver.measurement.token import FillIds
 from adserver.serving.jobs import Jobs
@@ -76,3 +82,36 @@ def test_a_tick_takes_over_a_plan(tmp_path: Path) -> None:
     assert steering.pacing.x.tolist() != before
     assert max(steering.pacing.haste.tolist()) > 1.15
     assert steering.planning(NOW + 2 * MINUTE) is None
+
+
+def test_a_tick_notices_that_history_was_judged_otherwise(tmp_path: Path) -> None:
+    """All that was counted of a line item is excluded, so that its goal has all of its room again."""
+    steering, engine = steering_of(), new_log(tmp_path)
+    index = steering.pacing.index
+    item, path = index.item_ids[0], tmp_path / "log.db"
+    fill = to_ms(NOW) << 22
+    shown = Event(fill, 1, to_ms(NOW), bucket_of(NOW), 1, 1, item, 2, 5, 0)
+
+    async def run() -> list[int]:
+        progress = SqliteProgress(path)
+        log = EventLog(engine, max_waiting=10, flush_seconds=1)
+        loop = Loop(Settings(db=path), lambda: NOW, progress, log, steering, [], Jobs(), FillIds(0))
+        found: list[int] = []
+        try:
+            for _ in range(2):
+                await (loop.tick() if found else loop.begin())
+                account = steering.ledger.accounts[0]
+                assert account
+                found.append(account.counted)
+                with closing(SqliteLog(path)) as other:
+                    mark = Mark(to_ms(NOW), to_ms(NOW) + 1, None, item, None, "test")
+                    other.refilter(
+                        Rules([mark], 200, {}), lambda _: AuditEntry(0, "sita", "refilter", "", "{}")
+                    )
+        finally:
+            await progress.close()
+        return found
+
+    engine.commit([shown], {})
+    assert asyncio.run(run()) == [1, 0]
+    engine.close()

@@ -62,7 +62,7 @@ def apply(
 ) -> None:
     """Make a catalog file the stored catalog: all of it or, when it has a fault, nothing."""
     path = load_settings(db=db).db
-    changes, version = asyncio.run(_apply(path, _read(file), author or _user(), note))
+    changes, version = asyncio.run(_apply(path, _read(file), author or user_name(), note))
     summary = _summary(changes, ("added", "changed", "moved", "removed"))
     typer.echo(f"Version {version}: {summary or 'nothing to change.'}")
 
@@ -116,7 +116,8 @@ def _summary(changes: tuple[Change, ...], words: tuple[str, str, str, str]) -> s
     return f"{', '.join(named)}." if changes else ""
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who runs this command, as the machine says."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

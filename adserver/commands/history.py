@@ -35,7 +35,7 @@ def register(app: typer.Typer) -> None:
 
 def rebuild(db: Db = None) -> None:
     """Recompute the rollups from the log, and say whether they were equal to it."""
-    path = _existing(load_settings(db=db).db)
+    path = existing(load_settings(db=db).db)
     with in_use(path):
         rebuilt = asyncio.run(_rebuild(path))
     if rebuilt.equal:
@@ -66,7 +66,8 @@ async def _rebuild(db: Path) -> Rebuilt:
         log.close()
 
 
-def _existing(db: Path) -> Path:
+def existing(db: Path) -> Path:
+    """The same path. Raises InvalidInput where there is no file."""
     if not db.is_file():
         raise InvalidInput.one(str(db), "--db", "there is no such file")
     return db

@@ -282,15 +282,15 @@ class Ledger:
         ]
 
     def restate(self, delivered: Sequence[Delivered]) -> None:
-        """Take over what the log says was delivered, by this worker and by others."""
-        for one in delivered:
-            account = self._accounts.get(one.item_id)
-            if account:
-                counts = (one.impression_count, one.viewable_count, one.click_count)
-                account.counted = dict(zip(GOAL_UNITS, counts, strict=True)).get(account.unit, 0)
-                account.spent = one.revenue_micros
-                if one.day == account.day:
-                    account.day_spent = one.day_revenue_micros
+        """Take over what the log says was delivered, by this worker and by others. What is not told is 0."""
+        told = {one.item_id: one for one in delivered}
+        for item_id, account in self._accounts.items():
+            one = told.get(item_id, Delivered(item_id, day=account.day))
+            counts = (one.impression_count, one.viewable_count, one.click_count)
+            account.counted = dict(zip(GOAL_UNITS, counts, strict=True)).get(account.unit, 0)
+            account.spent = one.revenue_micros
+            if one.day == account.day:
+                account.day_spent = one.day_revenue_micros
         self._close()
 
     def tick(self, now: datetime) -> None:

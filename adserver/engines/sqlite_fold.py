@@ -7,17 +7,20 @@ folds the log. Both therefore count alike.
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from adserver.clock import BUCKETS_PER_DAY
+from adserver.clock import BUCKET_SECONDS, BUCKETS_PER_DAY
 from adserver.engines import sqlite_breakdown as breakdown
 
 #: One row of the log: fill, kind, at_ms, bucket, day, slot, item, creative, revenue_micros, validity, size,
 #: facts, model.
 Row = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
+#: A fill's id begins with its time in ms, before 22 other bits (`measurement.token`).
+_AT_SHIFT, _BUCKET_MS, _TWO_DAYS = 22, BUCKET_SECONDS * 1000, 2 * BUCKETS_PER_DAY
 #: The counter that says from which UTC day on the log holds all events, in days since 1970.
 KEPT_FROM_DAY = "kept_from_day"
 _ROLLUP = """
@@ -82,11 +85,12 @@ INSERT INTO progress {_PROGRESS_OF_COUNTED} ON CONFLICT DO UPDATE SET {_ADDED}
 _ADD_DELIVERED = f"""
 INSERT INTO delivered {_DELIVERED.format(progress=_PROGRESS_OF_COUNTED)} ON CONFLICT DO UPDATE SET {_ADDED}
 """
+#: Keys of the rows that are missing, surplus or different.
 _DIFFERENT = """
-SELECT count(*) FROM (SELECT {key} FROM (
+CREATE TEMP TABLE different AS SELECT {key} FROM (
   SELECT * FROM (SELECT * FROM fold EXCEPT SELECT * FROM {table})
   UNION ALL
-  SELECT * FROM (SELECT * FROM {table} EXCEPT SELECT * FROM fold)) GROUP BY {key})
+  SELECT * FROM (SELECT * FROM {table} EXCEPT SELECT * FROM fold)) GROUP BY {key}
 """
 
 
@@ -97,17 +101,15 @@ CASE WHEN bucket >= {after} THEN bucket ELSE coalesce((
   SELECT CASE WHEN t.hi > x.bucket THEN t.lo + (x.bucket - t.lo) / t.width * t.width END
   FROM thinned t WHERE t.slot = x.slot AND t.lo <= x.bucket ORDER BY t.lo DESC LIMIT 1), bucket) END
 """
-#: A table as it is when all of it is thinned: table, columns beside the bucket, how they are summed.
-_EVENT_ROWS = ("event", "slot, creative, kind, validity, revenue_micros, repeat_count", "")
+#: A table as it is when all of it is thinned: columns beside the bucket, how they are summed.
+_EVENT_ROWS = ("slot, creative, kind, validity, revenue_micros, repeat_count", "")
 _ROLLUP_ROWS = (
-    "rollup",
     "slot, creative, sum(impression_count) AS impression_count, sum(measurable_count) AS measurable_count, "
     "sum(viewable_count) AS viewable_count, sum(click_count) AS click_count, "
     "sum(conversion_count) AS conversion_count, sum(revenue_micros) AS revenue_micros",
     "GROUP BY 1, 2, 3",
 )
 _MARKED_ROWS = (
-    "marked_rollup",
     "slot, creative, kind, validity, sum(event_count) AS event_count",
     "GROUP BY 1, 2, 3, 4, 5",
 )
@@ -118,6 +120,7 @@ class _Fold(NamedTuple):
 
     `source` is what is summed, `stored` the table as it is compared, `kept` a condition on both. With a
     `shape`, the query adds to a table of that shape instead: sorting as many rows would take too much memory.
+    `bucket` is where a row of the table itself belongs now.
     """
 
     table: str
@@ -127,6 +130,17 @@ class _Fold(NamedTuple):
     stored: str
     kept: str
     shape: str = ""
+    bucket: str = "bucket"
+
+
+class _Part(NamedTuple):
+    """What is folded: events, as a table, and conditions on the keys of their sums."""
+
+    event: str = "event"
+    bucket: str = "true"
+    day: str = "true"
+    site_day: str = "true"
+    item: str = "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +185,28 @@ def rebuild(db: sqlite3.Connection) -> Rebuilt:
     return _compare(db, _restate)
 
 
+def refold(db: sqlite3.Connection) -> None:
+    """Put right the sums that events in `touched` have or had, in the caller's transaction.
+
+    `touched` has their bucket, day, site_day, slot and item; their fills' times lie within their buckets.
+    """
+    first, last = db.execute("SELECT min(bucket), max(bucket) FROM touched").fetchone()
+    if first is None:
+        return
+    # What shares a sum with them is of the same local day, or of one that is thinned to one row.
+    lo, hi = ((bucket * _BUCKET_MS) << _AT_SHIFT for bucket in (first - _TWO_DAYS, last + _TWO_DAYS))
+    bucket = thinned_bucket(db)
+    part = _Part(
+        event=f"(SELECT * FROM event WHERE fill >= {lo} AND fill < {hi})",  # noqa: S608  (numbers)
+        bucket=f"bucket IN (SELECT {bucket} FROM touched x)",  # noqa: S608  (our own names)
+        day="(day, item) IN (SELECT day, item FROM touched)",
+        site_day="(day, item) IN (SELECT site_day, item FROM touched)",
+        item="item IN (SELECT item FROM touched)",
+    )
+    for fold in _folds(db, part):
+        _restate(db, fold)
+
+
 def compare(db: sqlite3.Connection) -> Rebuilt:
     """The same without putting anything right; the database may be one that cannot be written."""
     return _compare(db, _count_wrong)
@@ -183,34 +219,55 @@ def kept_from_day(db: sqlite3.Connection) -> int | None:
 
 
 def _compare(db: sqlite3.Connection, check: Callable[[sqlite3.Connection, _Fold], int]) -> Rebuilt:
+    wrong = Counter[str]()
+    for fold in _folds(db, _Part()):
+        wrong[fold.table] += check(db, fold)
+    progress = wrong["progress"] + wrong["delivered"] + wrong["flat_day"]
+    row: tuple[int] = db.execute("SELECT count(*) FROM event").fetchone()
+    cuts = wrong["breakdown"] + wrong["reach"]
+    return Rebuilt(row[0], wrong["rollup"], wrong["marked_rollup"], progress, cuts, kept_from_day(db))
+
+
+def _folds(db: sqlite3.Connection, part: _Part) -> Iterator[_Fold]:
+    """Every table of sums, those first that others are sums of."""
     day = kept_from_day(db)
     # A thinned row of which all is kept begins in a bucket that is.
-    kept = "true" if day is None else f"bucket >= {day * BUCKETS_PER_DAY}"
-    events, sums, marks = (_thinned(db, *of) for of in (_EVENT_ROWS, _ROLLUP_ROWS, _MARKED_ROWS))
-    wrong = check(db, _Fold("rollup", "bucket, slot, creative", _ROLLUP, events, sums, kept))
+    kept = part.bucket if day is None else f"bucket >= {day * BUCKETS_PER_DAY} AND {part.bucket}"
+    bucket = thinned_bucket(db)
+    events, sums, marks = (
+        _thinned(bucket, table, *of)
+        for table, of in (
+            (part.event, _EVENT_ROWS),
+            ("rollup", _ROLLUP_ROWS),
+            ("marked_rollup", _MARKED_ROWS),
+        )
+    )
+    yield _Fold("rollup", "bucket, slot, creative", _ROLLUP, events, sums, kept, bucket=bucket)
     key = "bucket, slot, creative, kind, validity"
-    marked = check(db, _Fold("marked_rollup", key, MARKED, events, marks, kept))
+    yield _Fold("marked_rollup", key, MARKED, events, marks, kept, bucket=bucket)
     # East of Greenwich the last hours of a UTC day are in the local day of the next one.
     kept = "true" if day is None else f"day > {day}"
-    progress = check(db, _Fold("progress", "day, item", _PROGRESS, "event", "progress", kept))
-    progress += check(db, _Fold("delivered", "item", _DELIVERED_OF_DAYS, "progress", "delivered", "true"))
-    progress += check(db, _Fold("flat_day", "item, day", _FLAT_DAYS, "event", "flat_day", kept))
-    folded = f"({breakdown.ROWS.format(table='event')} WHERE fill < {breakdown.folded_fill(db)})"
-    cuts = check(
-        db, _Fold("breakdown", breakdown.KEY, breakdown.FOLD, folded, "breakdown", kept, breakdown.SHAPE)
-    )
+    own = f"{kept} AND {part.day}"
+    yield _Fold("progress", "day, item", _PROGRESS, part.event, "progress", own)
+    yield _Fold("delivered", "item", _DELIVERED_OF_DAYS, "progress", "delivered", part.item)
+    yield _Fold("flat_day", "item, day", _FLAT_DAYS, part.event, "flat_day", own)
+    folded = f"({breakdown.ROWS.format(table=part.event)} WHERE fill < {breakdown.folded_fill(db)})"
+    own = f"{kept} AND {part.site_day}"
+    yield _Fold("breakdown", breakdown.KEY, breakdown.FOLD, folded, "breakdown", own, breakdown.SHAPE)
     key, of_days = breakdown.REACH_KEY, breakdown.REACH_OF_DAYS
-    cuts += check(db, _Fold("reach", key, of_days, "breakdown", "reach", "true"))
-    row: tuple[int] = db.execute("SELECT count(*) FROM event").fetchone()
-    return Rebuilt(row[0], wrong, marked, progress, cuts, day)
+    yield _Fold("reach", key, of_days, "breakdown", "reach", part.item)
 
 
-def _thinned(db: sqlite3.Connection, table: str, columns: str, group: str) -> str:
-    """A table's rows in the buckets that they belong in now; the table itself while nothing is thinned."""
+def thinned_bucket(db: sqlite3.Connection) -> str:
+    """The bucket that a row `x` belongs in now, in SQL."""
     row: tuple[int | None] = db.execute("SELECT max(hi) FROM thinned").fetchone()
-    if row[0] is None:
+    return "bucket" if row[0] is None else _THINNED.format(after=row[0])
+
+
+def _thinned(bucket: str, table: str, columns: str, group: str) -> str:
+    """A table's rows in the buckets that they belong in now; the table itself while nothing is thinned."""
+    if bucket == "bucket":
         return table
-    bucket = _THINNED.format(after=row[0])
     return f"(SELECT {bucket} AS bucket, {columns} FROM {table} x {group})"  # noqa: S608
 
 
@@ -219,11 +276,10 @@ def _restate(db: sqlite3.Connection, fold: _Fold) -> int:
     with _folded(db, fold):
         wrong = _different(db, fold)
         if wrong:
-            db.execute(f"CREATE TEMP TABLE rest AS SELECT * FROM {fold.stored} WHERE NOT ({fold.kept})")  # noqa: S608
-            db.execute(f"DELETE FROM {fold.table}")  # noqa: S608
-            for part in ("rest", "fold"):
-                db.execute(f"INSERT INTO {fold.table} SELECT * FROM {part}")  # noqa: S608
-            db.execute("DROP TABLE rest")
+            place = fold.key.replace("bucket", fold.bucket, 1)
+            found = "IN (SELECT * FROM different)"
+            db.execute(f"DELETE FROM {fold.table} AS x WHERE ({place}) {found}")  # noqa: S608
+            db.execute(f"INSERT INTO {fold.table} SELECT * FROM fold WHERE ({fold.key}) {found}")  # noqa: S608
     return wrong
 
 
@@ -243,9 +299,11 @@ def _folded(db: sqlite3.Connection, fold: _Fold) -> Iterator[None]:
         db.execute(f"CREATE TEMP TABLE fold AS {fold.query.format(source=source)}")
     yield
     db.execute("DROP TABLE fold")
+    db.execute("DROP TABLE IF EXISTS different")
 
 
 def _different(db: sqlite3.Connection, fold: _Fold) -> int:
     stored = f"(SELECT * FROM {fold.stored} WHERE {fold.kept})"  # noqa: S608
-    row: tuple[int] = db.execute(_DIFFERENT.format(table=stored, key=fold.key)).fetchone()
+    db.execute(_DIFFERENT.format(table=stored, key=fold.key))
+    row: tuple[int] = db.execute("SELECT count(*) FROM different").fetchone()
     return row[0]

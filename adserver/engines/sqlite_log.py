@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -19,11 +19,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from adserver.engines.sqlite_audit import AuditEntry, keep_entry
 from adserver.engines.sqlite_breakdown import add_late, add_repeats, fold_all, fold_some
 from adserver.engines.sqlite_conversions import Conversion, keep_orders, mark_conversions
 from adserver.engines.sqlite_flat import keep_days, take_due
 from adserver.engines.sqlite_fold import Rebuilt, Row, add_incoming, rebuild
 from adserver.engines.sqlite_limits import Counted, Limit, keep_limits, prepare_limits, replace_limits
+from adserver.engines.sqlite_marks import mark_excluded, replace_marks
+from adserver.engines.sqlite_refilter import Moved, Rules, judge, prepare_refilter, settle, take_judged
 from adserver.engines.sqlite_traffic import mark_clicks, prepare_traffic, withdraw_invalid
 from adserver.errors import StorageFailed
 
@@ -137,6 +140,7 @@ class SqliteLog:
         self._db.execute(_AGAIN)
         prepare_limits(self._db)
         prepare_traffic(self._db)
+        prepare_refilter(self._db)
 
     def close(self) -> None:
         """Close the file; what was committed is in it."""
@@ -214,6 +218,7 @@ class SqliteLog:
         if imported or any(row[_VALIDITY] for row in rows):
             self._db.execute(_NOTE_IMPORTED if imported else _NOTE_FOUND)
         marked = self._find_repeats()
+        mark_excluded(self._db)
         if min_click_delay_ms is not None:
             mark_clicks(self._db, min_click_delay_ms)
         orders = mark_conversions(self._db, conversions) if conversions else ()
@@ -223,12 +228,16 @@ class SqliteLog:
             marked[validity] += count
             marked[_DUPLICATE] += repeat_count
         del marked[_VALID]
-        add_incoming(self._db, any_marked=bool(found))
-        add_late(self._db)
-        new_count = self._db.execute(_KEEP).rowcount
+        new_count = self._keep(any_marked=bool(found))
         keep_orders(self._db, orders)
         fold_some(self._db, new_count)
         return Committed(new_count, counted, marked)
+
+    def _keep(self, *, any_marked: bool) -> int:
+        """Write what is judged into the log and its sums; how many rows."""
+        add_incoming(self._db, any_marked=any_marked)
+        add_late(self._db)
+        return self._db.execute(_KEEP).rowcount
 
     def _find_repeats(self) -> Counter[int]:
         """Take what is in the log already out of the batch, and count it there, as duplicates."""
@@ -289,12 +298,31 @@ class SqliteLog:
         with self._transaction():
             return rebuild(self._db)
 
+    def refilter(self, rules: Rules, entry_of: Callable[[Sequence[Moved]], AuditEntry] | None) -> list[Moved]:
+        """Judge history anew, within the limits of this log, in one transaction; all that changed.
+
+        With the entry of the audit log that tells of it, or, without `entry_of`, only to see: nothing stays.
+        Other writers wait meanwhile. Raises StorageFailed.
+        """
+        with self._transaction(keep=entry_of is not None):
+            if rules.marks is not None:
+                replace_marks(self._db, rules.marks)
+            judge(self._db, rules)
+            take_judged(self._db, _COLUMNS)
+            keep_limits(self._db)
+            self._keep(any_marked=True)
+            moved = settle(self._db)
+            if entry_of:
+                keep_entry(self._db, entry_of(moved))
+        return moved
+
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, keep: bool = True) -> Iterator[None]:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
-            self._db.execute("COMMIT")
+            if keep:
+                self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise StorageFailed(f"{self._path}: {error}") from error
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from adserver.engines.sqlite_reader import SqliteReader
+from adserver.engines.sqlite_refilter import RESTATED
 
 _PROGRESS = """
 SELECT item, impression_count, viewable_count, click_count, conversion_count, revenue_micros FROM delivered
@@ -23,6 +24,9 @@ SELECT slot, creative, sum(impression_count), sum(measurable_count), sum(viewabl
   sum(conversion_count)
 FROM rollup WHERE bucket >= :since_bucket GROUP BY 1, 2
 """
+
+
+_RESTATED = "SELECT value FROM counter WHERE name = :name"
 
 
 class Progress(NamedTuple):
@@ -74,6 +78,10 @@ class SqliteProgress(SqliteReader):
     async def read_days(self, first_day: int) -> list[DayProgress]:
         """What line items earned on each of their days from one on."""
         return [DayProgress(*row) for row in await self._rows(_DAYS, {"first_day": first_day})]
+
+    async def restated_count(self) -> int:
+        """How often history was judged otherwise than before, so that what was counted changed."""
+        return sum([row[0] for row in await self._rows(_RESTATED, {"name": RESTATED})])
 
     async def request_counts(self, since_bucket: int) -> list[RequestCount]:
         """How often slots were asked for, by quarter hour, from a bucket on."""

@@ -50,11 +50,13 @@ _FOLLOWS = tuple(
     """  # noqa: S608  (two fixed tables)
     for shown in (_SHOWN.format(table="event"), _SHOWN.format(table="incoming"))
 )
+#: Which events `{event}` need an impression before them: clicks, but what stands outside pages may be clicked
+#: though its picture was never fetched, as many mail programs show none. That a fill is of those, its signed
+#: facts say (theme 3, `decision.facts.OUTSIDE`).
+NEEDS_SHOWING = "{event}.kind = 4 AND ({event}.facts >> 10 & 3) <> 3"
 _BEFORE = "{shown} AND shown.at_ms <= incoming.at_ms"
-#: What stands outside pages may be clicked though its picture was never fetched: many mail programs show
-#: none. That a fill is of those, its signed facts say (theme 3, `decision.facts.OUTSIDE`).
 _MARK_UNSHOWN = f"""
-UPDATE incoming SET validity = 22 WHERE validity = 0 AND kind = 4 AND (facts >> 10 & 3) <> 3
+UPDATE incoming SET validity = 22 WHERE validity = 0 AND {NEEDS_SHOWING.format(event="incoming")}
   AND NOT EXISTS ({_BEFORE.format(shown=_SHOWN.format(table="event"))})
   AND NOT EXISTS ({_BEFORE.format(shown=_SHOWN.format(table="incoming"))})
 """  # noqa: S608  (two fixed tables)

@@ -43,12 +43,16 @@ class Terms:
         campaign = self.campaigns.get(event.item)
         if campaign is None:
             return None
+        advertiser = self.ids["advertiser", campaign[1]]
+        return Conversion(event, advertiser, order.id, order.value_micros, *self._windows(campaign))
+
+    def windows(self) -> dict[int, tuple[int, int]]:
+        """Line item → how many ms after a click, and after a view, orders are its own."""
+        return {item: self._windows(campaign) for item, campaign in self.campaigns.items()}
+
+    def _windows(self, campaign: _Path) -> tuple[int, int]:
         own = self.lookbacks.get(campaign, Lookback())
-        return Conversion(
-            event,
-            self.ids["advertiser", campaign[1]],
-            order.id,
-            order.value_micros,
+        return (
             seconds_of(own.click) * 1000 if own.click else self.click_ms,
             seconds_of(own.view) * 1000 if own.view else self.view_ms,
         )

@@ -61,6 +61,7 @@ class Validity(IntEnum):
     NO_CLICK = 24
     ORDER_COUNTED = 25
     SCANNER = 26
+    EXCLUDED = 27
 
 
 class Event(NamedTuple):

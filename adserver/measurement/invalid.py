@@ -91,6 +91,11 @@ RULES = (
         attrgetter("burst"),
     ),
     Rule(Validity.NO_IMPRESSION, "A click before any impression of its fill", _ACTIVITY),
+    Rule(
+        Validity.EXCLUDED,
+        "Marked by hand as invalid, by time, slot or line item (`adserver refilter`)",
+        f"{_ACTIVITY}; removal of what is found to be invalid afterwards",
+    ),
     Rule(Validity.TOO_SOON, "A click sooner after the impression than anybody can aim", _ACTIVITY),
 )
 #: Reasons that are no invalid traffic: repeats, and what the settings and the line item's limits leave out.
