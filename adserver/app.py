@@ -54,6 +54,7 @@ from adserver.serving.routes import routes as serving_routes
 from adserver.serving.screen import Screen
 from adserver.serving.sellers import routes as seller_routes
 from adserver.serving.trackers import routes as tracker_routes
+from adserver.serving.vast import routes as vast_routes
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
 from adserver.upkeep import keep_up
@@ -226,7 +227,7 @@ class App:
         progress: SqliteProgress,
     ) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
-        for door in (frame_routes, tracker_routes, openrtb_routes, seller_routes):
+        for door in (frame_routes, vast_routes, tracker_routes, openrtb_routes, seller_routes):
             routes += door(parts)
         routes += people_routes(parts, reports, cuts, catalog, users, self._current, progress.request_counts)
         return routes + (self._pages(self._clock) if self._pages else [])

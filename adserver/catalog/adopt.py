@@ -9,7 +9,8 @@ from collections.abc import Collection
 
 from pydantic import ValidationError
 
-from adserver.catalog.model import Advertiser, Campaign, Catalog, Creative, LineItem, Site, Slot, Tier
+from adserver.catalog.creative import Creative
+from adserver.catalog.model import Advertiser, Campaign, Catalog, LineItem, Site, Slot, Tier
 from adserver.errors import Fault, InvalidInput
 
 ADOPTED = "imported"

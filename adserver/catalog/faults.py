@@ -26,6 +26,7 @@ _LOOKS = {
     "per": _SPAN,
     "click": _SPAN,
     "view": _SPAN,
+    "type": 'a MIME type such as "video/mp4"',
     "client": 'a publisher of AdSense such as "ca-pub-1234567890123456"',
     "unit": 'the number of an ad unit such as "1234567890"',
 }

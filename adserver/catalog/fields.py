@@ -82,7 +82,9 @@ def _url(value: str) -> str:
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}x[1-9][0-9]{0,3}$")]
+#: The size of whatever is played by a video player, as large as that is.
+VIDEO = "video"
+Size = Annotated[str, Field(pattern=rf"^([1-9][0-9]{{0,3}}x[1-9][0-9]{{0,3}}|{VIDEO})$")]
 Micros = Annotated[
     int,
     BeforeValidator(_money),

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from adserver.catalog.consent import SiteConsent
+from adserver.catalog.creative import Creative
 from adserver.catalog.disclosure import Disclosure, DisclosureWords
 from adserver.catalog.fields import (
-    Attribute,
     Category,
     Count,
     Domain,
@@ -28,7 +28,6 @@ from adserver.catalog.fields import (
     Name,
     Size,
     Text,
-    Url,
     Window,
     Zone,
 )
@@ -175,51 +174,6 @@ def _one_per_window(caps: tuple[Cap, ...]) -> tuple[Cap, ...]:
 
 
 Caps = Annotated[tuple[Cap, ...], Field(max_length=10), AfterValidator(_one_per_window)]
-
-
-class Creative(Part):
-    """What is drawn. `image` is data that the page draws; `html` is drawn in a sandboxed frame; `network` is
-    an ad unit of AdSense, whose code runs in the page: `client` is the publisher there, `unit` its number.
-
-    It serves only once `approved`, and with a `theme` only on pages of that theme. `attributes` are AdCOM's.
-    """
-
-    name: Name
-    kind: Literal["image", "html", "network"]
-    size: Size
-    image: Url | None = None
-    image_dark: Url | None = None
-    alt: Text | None = None
-    html: Annotated[str, Field(min_length=1, max_length=100_000)] | None = None
-    click: Url | None = None
-    client: Annotated[str, Field(pattern=r"^ca-(mb-)?pub-[0-9]{10,20}$")] | None = None
-    unit: Annotated[str, Field(pattern=r"^[0-9]{6,20}$")] | None = None
-    weight: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 1
-    approved: Flag = True
-    theme: Literal["light", "dark"] | None = None
-    attributes: Annotated[tuple[Attribute, ...], Field(max_length=20)] = ()
-
-    @classmethod
-    def missing_or_extra(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """Each kind has keys of its own; an image for one theme has no variant for the other."""
-        if given.get("theme") is not None and given.get("image_dark") is not None:
-            yield "theme and image_dark do not go together: with a theme, image is for that theme"
-        kind = given.get("kind")
-        if not isinstance(kind, str) or kind not in _KEYS_OF_KIND:
-            return
-        needed, allowed = _KEYS_OF_KIND[kind]
-        yield from (f"kind {kind} needs {key}" for key in needed if given.get(key) is None)
-        foreign = [key for key in _DRAWN if key not in (*needed, *allowed)]
-        yield from (f"kind {kind} has no {key}" for key in foreign if given.get(key) is not None)
-
-
-#: Keys that say what is drawn, and of each kind those that it needs and those that it may have.
-_DRAWN = ("html", "image", "image_dark", "alt", "click", "client", "unit")
-_KEYS_OF_KIND: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "image": (("image", "alt", "click"), ("image_dark",)),
-    "html": (("html",), ("click",)),
-    "network": (("client", "unit"), ()),
-}
 
 
 class LineItem(Part):

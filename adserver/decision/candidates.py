@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from adserver.catalog.fields import VIDEO
 from adserver.catalog.model import Tier
 from adserver.decision import bitmap
 from adserver.decision.arrays import Floats, Ints
@@ -197,10 +198,13 @@ def drawing_of(index: Index, candidates: Candidates, position: int) -> Drawing:
 
 
 def offered_sizes(slot: IndexedSlot, ask: Ask) -> tuple[str, ...]:
-    """The slot's sizes that the page can show, in the slot's order."""
+    """The slot's sizes that the page can show, in the slot's order; of video only where it asks for that."""
     sizes = slot.slot.sizes
     if ask.sizes is not None:
         sizes = tuple(size for size in sizes if size in ask.sizes)
+    else:
+        sizes = tuple(size for size in sizes if size != VIDEO)
     if ask.width is not None:
-        sizes = tuple(size for size in sizes if int(size.partition("x")[0]) <= ask.width)
+        width = ask.width
+        sizes = tuple(size for size in sizes if size == VIDEO or int(size.partition("x")[0]) <= width)
     return sizes

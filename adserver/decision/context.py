@@ -13,7 +13,8 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from adserver.catalog.model import Creative, LineItem, PriceModel
+from adserver.catalog.creative import Creative
+from adserver.catalog.model import LineItem, PriceModel
 
 #: Candidates are remembered by what a page asks for, so that must be short: longer texts are unreadable.
 SlotName = Annotated[str, msgspec.Meta(max_length=200)]

@@ -11,6 +11,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from adserver.catalog.fields import VIDEO
 from adserver.catalog.targeting import DEVICES as _DEVICES
 
 #: Impressions of one line item or campaign that are told apart for one browser, the first to this one.
@@ -32,6 +33,8 @@ BROWSERS = (
 #: Codes of sections: none was given, one that is not told apart, and from here on the codes of names.
 NO_SECTION, OTHER_SECTION, FIRST_SECTION = 0, 1, 2
 
+#: No size is so small.
+_VIDEO_CODE = 1
 _A = ord("A")
 _COUNTRY = re.compile("[A-Z]{2}")
 _LETTERS = 26
@@ -131,6 +134,8 @@ def day_shift(day: int, utc_day: int) -> int:
 
 def size_code(size: str) -> int:
     """`970x250` → width and height, up to 9999 px each, in one number; 0 for what is no size."""
+    if size == VIDEO:
+        return _VIDEO_CODE
     width, cross, height = size.partition("x")
     if not (cross and width.isdecimal() and height.isdecimal()):
         return 0
@@ -139,4 +144,6 @@ def size_code(size: str) -> int:
 
 def size_of(code: int) -> str | None:
     """Inverse of `size_code`."""
+    if code == _VIDEO_CODE:
+        return VIDEO
     return f"{code >> 16}x{code & 0xFFFF}" if code else None

@@ -123,7 +123,7 @@ _MARK_WHOLE_DAYS = """
 UPDATE incoming SET validity = 4 WHERE kind = 6 AND validity = 0 AND (item, day) IN (
   SELECT item, day FROM incoming WHERE kind = 6 AND validity = 4)
 """
-_LAST_KIND = 8
+_LAST_KIND = 14
 
 
 def prepare_limits(db: sqlite3.Connection) -> None:

@@ -17,7 +17,8 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from adserver.catalog.model import Catalog, Creative, LineItem
+from adserver.catalog.creative import Creative
+from adserver.catalog.model import Catalog, LineItem
 from adserver.clock import to_day
 from adserver.engines.sqlite_earnings import Delivered, Earning
 from adserver.errors import Fault, InvalidInput

@@ -34,6 +34,14 @@ class Kind(IntEnum):
     """The network that a fill went to has no ad; its `IMPRESSION` is the other outcome."""
     NO_ANSWER = 8
     """It was blocked, or has not said in time whether it has one."""
+    VIDEO_START = 9
+    """A video began to play; what follows are the quarters of it that were played."""
+    VIDEO_FIRST_QUARTILE = 10
+    VIDEO_MIDPOINT = 11
+    VIDEO_THIRD_QUARTILE = 12
+    VIDEO_COMPLETE = 13
+    VIDEO_ERROR = 14
+    """Its player could not play it."""
 
 
 class Validity(IntEnum):

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from adserver.catalog.model import Creative
+from adserver.catalog.creative import Creative
 from adserver.decision.context import Ask
 from adserver.serving.disclosure import said_of
 from adserver.serving.openrtb.markup import FRAME, Looks, label_of, ratio_of

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from adserver.catalog.creative import Creative
 from adserver.catalog.fields import FILL_MACRO
-from adserver.catalog.model import Creative
 from adserver.decision.context import Fill
 from adserver.decision.facts import size_code
 from adserver.decision.frequency import subject_of
@@ -132,9 +132,11 @@ def _encode(fill: Fill, index: Index, version: int, refresh_seconds: int | None)
         outer["refresh_seconds"] = refresh_seconds
     drawn = {
         key: value
-        for key in ("kind", "image", "image_dark", "alt", "html", "client", "unit")
+        for key in ("kind", "image", "image_dark", "alt", "html", "client", "unit", "duration_seconds")
         if (value := getattr(creative, key)) is not None
     }
+    if creative.media:
+        drawn["media"] = [file.model_dump(exclude_none=True) for file in creative.media]
     if choice.item.trusted and creative.kind == "html":
         drawn["trusted"] = True
     head = msgspec.json.encode(outer)[:-1] + b',"creative":' + msgspec.json.encode(drawn)[:-1]

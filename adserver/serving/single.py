@@ -11,6 +11,7 @@ from typing import NamedTuple
 from starlette.datastructures import QueryParams
 from starlette.types import Scope
 
+from adserver.catalog.fields import VIDEO
 from adserver.clock import bucket_of_ms, to_ms
 from adserver.consent.allowed import ALLOWED, Answer
 from adserver.decision.context import Ask, Fill, NoFill
@@ -47,7 +48,7 @@ def request_in(site: str, ask: Ask, query: QueryParams, settings: Settings) -> F
 
 def sizes_in(query: QueryParams) -> tuple[str, ...] | None:
     """`sizes`, such as "728x90,320x50"; None for any that the slot offers."""
-    sizes = tuple(size[:20] for size in _names(query.get("sizes", "")))
+    sizes = tuple(size[:20] for size in _names(query.get("sizes", "")) if size != VIDEO)
     return sizes[:50] or None
 
 

@@ -6,6 +6,7 @@ It is judged and counted as one from a beacon, and answered with an empty image 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,7 +29,18 @@ _HEADERS = {
     "cross-origin-resource-policy": "cross-origin",
 }
 #: Type in an address → the kinds of events that it tells of.
-KINDS = {"impression": (Kind.IMPRESSION,)}
+KINDS: Mapping[str, tuple[Kind, ...]] = {
+    "impression": (Kind.IMPRESSION,),
+    "measurable": (Kind.MEASURABLE,),
+    # A player that says that a video was seen could tell.
+    "viewable": (Kind.MEASURABLE, Kind.VIEWABLE),
+    "start": (Kind.VIDEO_START,),
+    "firstQuartile": (Kind.VIDEO_FIRST_QUARTILE,),
+    "midpoint": (Kind.VIDEO_MIDPOINT,),
+    "thirdQuartile": (Kind.VIDEO_THIRD_QUARTILE,),
+    "complete": (Kind.VIDEO_COMPLETE,),
+    "error": (Kind.VIDEO_ERROR,),
+}
 #: What an address of ours may be put together from; a `Host` header can be anything.
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 

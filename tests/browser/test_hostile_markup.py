@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog
 from pydantic import ValidationError
 
-from adserver.catalog.model import Creative
+from adserver.catalog.creative import Creative
 from adserver.decision.context import Choice, Fill
 from adserver.serving.disclosure import Said
 from adserver.serving.openrtb.markup import markup_of

@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
-from adserver.catalog.model import Advertiser, Cap, Catalog, Creative, Goal, LineItem, PriceModel, Tier
+from adserver.catalog.creative import Creative
+from adserver.catalog.model import Advertiser, Cap, Catalog, Goal, LineItem, PriceModel, Tier
 from adserver.decision.context import Ask, Context, HeaderBid
 from tests import strategies as words
 from tests.newsroom import catalog_of, line_item

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from adserver.catalog.model import Catalog, Creative, LineItem, PriceModel, Site, Slot, Tier, live_at
+from adserver.catalog.creative import Creative
+from adserver.catalog.model import Catalog, LineItem, PriceModel, Site, Slot, Tier, live_at
 from adserver.catalog.targeting import Conditions, Facts, Group, Target, parse_hours
 from adserver.decision.context import Ask, Context
 from adserver.decision.index import EXPECTED_CONVERSION_RATE

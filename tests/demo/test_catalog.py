@@ -13,8 +13,9 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 
 from adserver.catalog.check import check, warn
+from adserver.catalog.creative import Creative
 from adserver.catalog.file import load
-from adserver.catalog.model import Creative, Tier, live_at
+from adserver.catalog.model import Tier, live_at
 from adserver.catalog.targeting import DAYS, DEVICES
 from adserver.decision.context import Ask, Context, Fill, NoFill
 from adserver.decision.steering import Steering

@@ -14,8 +14,8 @@ from importlib.resources import files
 from typing import NamedTuple
 from urllib.parse import urljoin
 
+from adserver.catalog.creative import Creative
 from adserver.catalog.fields import FILL_MACRO
-from adserver.catalog.model import Creative
 from adserver.decision.context import Fill
 from adserver.serving.disclosure import Said
 
