@@ -150,6 +150,9 @@ class Settings(BaseSettings):
     #: A session ends when it was not used for so many hours, and after so many days in any case.
     session_idle_hours: Positive = 72
     session_days: Positive = 30
+    #: Rows of a CSV file of line items, and its length in bytes.
+    max_sheet_rows: Positive = 10_000
+    max_sheet_bytes: Positive = 5_000_000
     #: How long an invitation, or a link to set a new password, may be used, in hours.
     link_hours: Positive = 72
     #: Longest life of an API token, in days.

@@ -50,8 +50,8 @@ def plan(file: File, db: Db = None) -> None:
     # Looking must not create a database.
     stored = asyncio.run(load_catalog(sqlite_url(path))).catalog if path.exists() else Catalog()
     changes = diff(stored, catalog)
-    _show(changes)
-    typer.echo(_summary(changes, ("to add", "to change", "to move", "to remove")) or "Nothing to change.")
+    show_changes(changes)
+    typer.echo(summary_of(changes, ("to add", "to change", "to move", "to remove")) or "Nothing to change.")
 
 
 def apply(
@@ -63,7 +63,7 @@ def apply(
     """Make a catalog file the stored catalog: all of it or, when it has a fault, nothing."""
     path = load_settings(db=db).db
     changes, version = asyncio.run(_apply(path, _read(file), author or user_name(), note))
-    summary = _summary(changes, ("added", "changed", "moved", "removed"))
+    summary = summary_of(changes, ("added", "changed", "moved", "removed"))
     typer.echo(f"Version {version}: {summary or 'nothing to change.'}")
 
 
@@ -79,7 +79,7 @@ def export(
     if out is None:
         sys.stdout.write(text)
     else:
-        _replace(out, text)
+        replace_file(out, text)
 
 
 def _read(file: Path) -> Catalog:
@@ -98,14 +98,15 @@ async def _apply(db: Path, catalog: Catalog, author: str, note: str) -> tuple[tu
             await store.close()
 
 
-def _show(changes: tuple[Change, ...]) -> None:
+def show_changes(changes: tuple[Change, ...]) -> None:
+    """Print what changes, in colour where there is a terminal."""
     console = Console(highlight=False)
     for change in changes:
         lines = render(change)
         console.print(Text(lines, style=_STYLES[lines[0]]), soft_wrap=True)
 
 
-def _summary(changes: tuple[Change, ...], words: tuple[str, str, str, str]) -> str:
+def summary_of(changes: tuple[Change, ...], words: tuple[str, str, str, str]) -> str:
     """`"2 to add, 1 to change, 0 to remove."`; moves are named only when there are any; empty: no change."""
     counts = [sum(change.action == action for change in changes) for action in _ACTIONS]
     named = [
@@ -124,7 +125,7 @@ def user_name() -> str:
         return "unknown"
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Write a file whole or not at all: what was there stays until the new text is on disk."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adserver.console.forms import Form, one
+from adserver.editing.objects import local_time
 from adserver.errors import Fault, InvalidInput
 
 Body = Mapping[str, Any]
@@ -161,7 +162,7 @@ def _lines(_: Field, value: Any, _zone: ZoneInfo) -> str:
 
 
 def _instant(_: Field, value: Any, zone: ZoneInfo) -> str:
-    return datetime.fromisoformat(value).astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S") if value else ""
+    return local_time(value, zone).isoformat(timespec="seconds")[:19] if value else ""
 
 
 def _of(_: Field, value: Any, _zone: ZoneInfo) -> tuple[str, str]:

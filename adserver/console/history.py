@@ -90,7 +90,8 @@ class History:
         step = await self._step(request)
         if step is None:
             return _absent(request)
-        return self._show(request, step, notice="undone" in request.query_params)
+        notice = next((word for word in ("undone", "done") if word in request.query_params), "")
+        return self._show(request, step, notice=notice)
 
     async def _ask(self, request: Request) -> Response:
         return await self._take_back(request, dry_run=True)
@@ -113,7 +114,7 @@ class History:
             return self._show(request, step, 403, faults=[str(fault) for fault in error.faults])
         if not dry_run:
             return go_to(f"{_HISTORY}/{edited.version}?undone=1")
-        return self._show(request, step, undoing=_objects(edited.changes, _MANY))
+        return self._show(request, step, undoing=objects_of(edited.changes, _MANY))
 
     async def _as_of(self, request: Request) -> Response:
         version = request.path_params["version"]
@@ -133,7 +134,7 @@ class History:
         return await self._editor.step(principal_of(request), version) if version <= _LAST_VERSION else None
 
     def _show(self, request: Request, step: Step, status: int = 200, **said: Any) -> Response:
-        shown = {"notice": False, "faults": [], "later": [], "undoing": None, **said}
+        shown = {"notice": "", "faults": [], "later": [], "undoing": None, **said}
         name = f"Version {step.revision.version}"
         return page(request, "version.html", name, status, step=self._shown(step, _MANY), **shown)
 
@@ -146,12 +147,12 @@ class History:
             "when": when(revision.at),
             "ago": ago(revision.at, self._clock()),
             "note": revision.note,
-            "objects": _objects(changes, most, most_keys),
+            "objects": objects_of(changes, most, most_keys),
             "more": max(0, len(changes) - most),
         }
 
 
-def _objects(changes: Sequence[Change], most: int, most_keys: int | None = None) -> list[Shown]:
+def objects_of(changes: Sequence[Change], most: int, most_keys: int | None = None) -> list[Shown]:
     return [_shown_of(change, most_keys) for change in changes[:most]]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +18,7 @@ from adserver.console.forms import Form, form_of, number, one
 from adserver.console.pages import by_key, go_to, message, page
 from adserver.editing.editor import Editor, Forbidden
 from adserver.editing.edits import PARENTS, Conflict, Edit
-from adserver.editing.objects import Objects, Seen, state_at
+from adserver.editing.objects import Objects, Seen, state_at, zone_of
 from adserver.errors import Fault, InvalidInput
 from adserver.settings import Settings
 from adserver.web.door import principal_of
@@ -224,20 +223,6 @@ def _path_of(request: Request) -> Path:
 def _parent_path(kind: str, name: str) -> Path | None:
     above = PARENTS[kind]
     return path_from(above, name) if above else None
-
-
-def zone_of(seen: Seen, path: Path) -> ZoneInfo:
-    """The time zone in which an object's dates are typed: of the first site that it is for."""
-    sites: list[str] = []
-    if path in seen.entries:
-        for one_of in (path, *reversed(seen.above(path))):
-            body = seen.entries[one_of].body
-            sites += body.get("target", {}).get("site", ()) or body.get("sites", ())
-    for name in (*sites, *(site[1] for site in seen.of_kind("site"))):
-        entry = seen.entries.get(("site", name))
-        if entry:
-            return ZoneInfo(entry.body["timezone"])
-    return ZoneInfo("UTC")
 
 
 def _only(entries: Mapping[Path, Any], kind: str) -> dict[Path, Any]:

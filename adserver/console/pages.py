@@ -42,6 +42,7 @@ class Place:
 _PLACES: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("/console/", "Home", frozenset(Role)),
     ("/console/catalog/", "Catalog", frozenset(Role)),
+    ("/console/line_items", "Line items", frozenset((Role.ADMIN, Role.AD_OPS, Role.ADVERTISER))),
     ("/console/why", "Why?", frozenset((Role.ADMIN, Role.AD_OPS, Role.PUBLISHER))),
     ("/reports/", "Reports", frozenset((Role.ADMIN, Role.AD_OPS, Role.PUBLISHER))),
     ("/console/history", "History", frozenset((Role.ADMIN, Role.AD_OPS))),

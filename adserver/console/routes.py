@@ -15,6 +15,7 @@ from adserver.console.account import Account
 from adserver.console.estimate import Estimates
 from adserver.console.history import History
 from adserver.console.home import Home
+from adserver.console.line_items import LineItems
 from adserver.console.objects import CatalogPages
 from adserver.console.pages import ASSETS
 from adserver.console.sign_in import SignIn, refuse
@@ -56,6 +57,7 @@ def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
     inner: list[BaseRoute] = [
         *Home(office.deliveries, objects, editor, clock).routes(),
         *Account(accounts).routes(),
+        *LineItems(editor, objects, clock, settings).routes(),
         *Estimates(office.past).routes(),
         *CatalogPages(editor, objects, clock, settings).routes(),
         *Why(office.past, office.explain, objects, clock).routes(),

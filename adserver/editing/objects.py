@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from adserver.accounts.model import Principal
 from adserver.accounts.ownership import visible_entries
@@ -77,6 +78,58 @@ def state_at(line_item: Mapping[str, Any], now: datetime) -> str:
     if start is not None and datetime.fromisoformat(start) > now:
         return "scheduled"
     return "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which line items somebody wants to see; what is empty does not matter."""
+
+    inside: str = ""
+    """An advertiser, or a campaign as `advertiser/name`."""
+    state: str = ""
+    tier: str = ""
+    part: str = ""
+    """In their name."""
+
+
+def line_items_of(seen: Seen, wanted: Wanted, now: datetime) -> list[Path]:
+    """The line items that somebody wants, in the order of the catalog."""
+    return [
+        path
+        for path, entry in seen.of_kind("line_item").items()
+        if wanted.part in path[1]
+        and wanted.tier in ("", entry.body.get("tier"))
+        and (not wanted.inside or _is_inside(entry, wanted.inside))
+        and wanted.state in ("", state_at(entry.body, now))
+    ]
+
+
+def _is_inside(entry: Entry, name: str) -> bool:
+    above = "/".join(entry.parent[1:]) if entry.parent else ""
+    return above == name or above.startswith(f"{name}/")
+
+
+def zone_of(seen: Seen, path: Path) -> ZoneInfo:
+    """The time zone in which an object's dates are typed: of the first site that it is for."""
+    sites: list[str] = []
+    if path in seen.entries:
+        for one_of in (path, *reversed(seen.above(path))):
+            body = seen.entries[one_of].body
+            sites += body.get("target", {}).get("site", ()) or body.get("sites", ())
+    for name in (*sites, *(site[1] for site in seen.of_kind("site"))):
+        entry = seen.entries.get(("site", name))
+        if entry:
+            return ZoneInfo(entry.body["timezone"])
+    return ZoneInfo("UTC")
+
+
+def local_time(text: str, zone: ZoneInfo) -> datetime:
+    """A stored instant in a time zone; as it is where its date there is before year 1 or after 9999."""
+    at = datetime.fromisoformat(text)
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return at
 
 
 async def _load(url: str) -> State:
