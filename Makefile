@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What runs the server, and that plus what tests it: each lock file has a stamp that says it is installed.
 RUNTIME := $(VENV)/requirements.installed
 TESTING := $(VENV)/requirements-test.installed
-# Prebid.js and a VAST player's parser, from npm, for the tests that try the server with them.
+# Prebid.js, a VAST player's parser and axe-core, from npm, for the tests that try the server with them.
 PACKAGES := tests/npm/node_modules/.package-lock.json
 MACHINE := chromium wrk fonts-noto-core
 export ADSERVER_FAULT_RUNS ?= 2

@@ -33,11 +33,9 @@ from adserver.engines.sqlite_report import SqliteReport
 from adserver.errors import AdserverError
 from adserver.logs import configure_logs
 from adserver.loop import STATE, Loop, expectations_of
-from adserver.measurement.cuts import Cuts
 from adserver.measurement.event import Windows
 from adserver.measurement.limits import limits_of
 from adserver.measurement.log import EventLog
-from adserver.measurement.report import Reports
 from adserver.measurement.sections import SECTIONS, Sections
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.consent import Consents
@@ -58,6 +56,7 @@ from adserver.serving.vast import routes as vast_routes
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
 from adserver.upkeep import keep_up
+from dashboards.sources import Sources, sources_of
 
 _log = structlog.get_logger()
 _SWITCH_SECONDS = 0.0005
@@ -145,10 +144,9 @@ class App:
             parts = self._parts(engine, log, self._stored)
             self._loop = self._loop_over(parts, progress)
             await self._loop.begin()
-            reports = Reports(source, self._current, self._clock, settings.max_report_days, changes=catalog)
-            cuts = Cuts(source, self._current, settings.max_breakdown_values)
+            sources = sources_of(settings, source, progress, self._current, self._clock, catalog)
             issues = Issues(parts)
-            routes = self._routes(parts, reports, cuts, catalog, users, progress)
+            routes = self._routes(parts, sources, catalog, users, progress)
             self._edge = Edge(parts, Starlette(routes=[*outside_routes(parts, issues), *routes]))
             _settle_in()
             log.start()
@@ -220,8 +218,7 @@ class App:
     def _routes(
         self,
         parts: Parts,
-        reports: Reports,
-        cuts: Cuts,
+        sources: Sources,
         catalog: CatalogStore,
         users: AccountStore,
         progress: SqliteProgress,
@@ -229,7 +226,7 @@ class App:
         routes = serving_routes(parts, lambda: self._catalog_problem)
         for door in (frame_routes, vast_routes, tracker_routes, openrtb_routes, seller_routes):
             routes += door(parts)
-        routes += people_routes(parts, reports, cuts, catalog, users, self._current, progress.request_counts)
+        routes += people_routes(parts, sources, catalog, users, self._current, progress.request_counts)
         return routes + (self._pages(self._clock) if self._pages else [])
 
     def _current(self) -> Stored:

@@ -19,21 +19,19 @@ from adserver.editing.objects import Objects
 from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.forecast.past import PastPages, RequestCounts
-from adserver.measurement.cuts import Cuts
 from adserver.measurement.delivery import deliveries_of
-from adserver.measurement.report import Reports
 from adserver.serving.explain import Explainer, explain_route
 from adserver.serving.parts import Parts
 from adserver.web.door import Door, Refuse
 from adserver.web.password import by_password, refusal_of_reports
 from adserver.web.problems import refuse
 from dashboards.routes import routes as report_routes
+from dashboards.sources import Sources
 
 
 def people_routes(
     parts: Parts,
-    reports: Reports,
-    cuts: Cuts,
+    sources: Sources,
     catalog: CatalogStore,
     users: AccountStore,
     current: Callable[[], Stored],
@@ -57,7 +55,7 @@ def people_routes(
 
     office = Office(accounts, services.editor, services.objects, current, deliveries, past, explainer.ask)
     return [
-        *report_routes(reports, cuts, door(refusal_of_reports(password), Scope.REPORTS)),
+        *report_routes(sources, door(refusal_of_reports(password), Scope.REPORTS)),
         explain_route(explainer, door(refuse, Scope.READ)),
         Mount("/api/v1", build_api(services)),
         *console_routes(office, clock, settings),

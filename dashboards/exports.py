@@ -30,7 +30,8 @@ def _ratio(rate: float | None) -> float | None:
     return None if rate is None else round(rate, RATIO_PLACES)
 
 
-def _money(name: str, micros: int | None) -> Row:
+def money_columns(name: str, micros: int | None) -> Row:
+    """An amount → its two columns: micros, and decimal text."""
     return {f"{name}_micros": micros, name: None if micros is None else format_micros(micros)}
 
 
@@ -47,9 +48,9 @@ def totals_row(totals: Totals) -> Row:
         "click_count": totals.click_count,
         "ctr": _ratio(totals.ctr),
         "conversion_count": totals.conversion_count,
-        **_money("ecpm", totals.ecpm_micros),
-        **_money("rpm", totals.rpm_micros),
-        **_money("revenue", totals.revenue_micros),
+        **money_columns("ecpm", totals.ecpm_micros),
+        **money_columns("rpm", totals.rpm_micros),
+        **money_columns("revenue", totals.revenue_micros),
         "gross_request_count": totals.gross_request_count,
         "gross_impression_count": totals.gross_impression_count,
         "gross_click_count": totals.gross_click_count,
@@ -57,9 +58,9 @@ def totals_row(totals: Totals) -> Row:
         "header_bid_count": totals.header_bid_count,
         "auction_count": totals.auction_count,
         "bid_count": totals.bid_count,
-        **_money("direct_revenue", totals.direct_micros),
-        **_money("network_revenue", totals.network_micros),
-        **_money("network_estimate", totals.network_estimate_micros),
+        **money_columns("direct_revenue", totals.direct_micros),
+        **money_columns("network_revenue", totals.network_micros),
+        **money_columns("network_estimate", totals.network_estimate_micros),
         "network_request_count": totals.network_request_count,
         "network_unfilled_count": totals.unfilled_count,
         "network_no_answer_count": totals.no_answer_count,
@@ -88,7 +89,7 @@ def revenue_rows(report: Report) -> list[Row]:
 
 
 def _tier_row(tiers: Mapping[str, int]) -> Row:
-    parts = [_money(f"{tier or 'other'}_revenue", tiers.get(tier, 0)) for tier in TIERS]
+    parts = [money_columns(f"{tier or 'other'}_revenue", tiers.get(tier, 0)) for tier in TIERS]
     return {name: value for part in parts for name, value in part.items()}
 
 
@@ -130,9 +131,9 @@ def campaign_rows(report: Report) -> list[Row]:
             "archived": line.archived,
             "impression_count": line.totals.impression_count,
             "earlier_impression_count": line.earlier_totals.impression_count,
-            **_money("revenue", line.totals.revenue_micros),
-            **_money("earlier_revenue", line.earlier_totals.revenue_micros),
-            **_money("change", line.change_micros),
+            **money_columns("revenue", line.totals.revenue_micros),
+            **money_columns("earlier_revenue", line.earlier_totals.revenue_micros),
+            **money_columns("change", line.change_micros),
         }
         for line in report.campaigns
     ]
@@ -172,9 +173,9 @@ def breakdown_rows(breakdown: Breakdown) -> list[Row]:
 
 def breakdown_json(breakdown: Breakdown) -> Row:
     """What was asked, the rows, and their total, which is that of the other reports."""
-    asked = {"by": breakdown.by, "line_item": breakdown.line_item}
+    narrowed = {"by": breakdown.by, "line_item": breakdown.line_item}
     rows, total = breakdown_rows(breakdown), cut_row(breakdown.total)
-    return {**_asked(breakdown.choice), **asked, "rows": rows, "total": total}
+    return {**asked(breakdown.choice), **narrowed, "rows": rows, "total": total}
 
 
 #: How often browsers saw something, in CSV: (column, least, most).
@@ -235,10 +236,11 @@ def reach_json(reach: Reach) -> Row:
         {**row(campaign), "line_items": [row(line) for line in campaign.line_items]}
         for campaign in reach.campaigns
     ]
-    return {**_asked(reach.choice), "rows": rows}
+    return {**asked(reach.choice), "rows": rows}
 
 
-def _asked(choice: Choice) -> Row:
+def asked(choice: Choice) -> Row:
+    """What was asked, as every JSON says first."""
     return {
         "site": choice.site.name,
         "timezone": choice.site.timezone,
@@ -253,7 +255,7 @@ def _asked(choice: Choice) -> Row:
 def as_json(report: Report, rows: list[Row]) -> Row:
     """What was asked, the rows, their total, why slots stayed empty, and what does not count."""
     return {
-        **_asked(report.choice),
+        **asked(report.choice),
         "rows": rows,
         "total": totals_row(report.total),
         "unfilled": [{"reason": reason, "request_count": number} for reason, number in report.unfilled],

@@ -33,8 +33,8 @@ _REASONS: dict[str, tuple[str, str, str]] = {
     ),
     "used_up": (
         "Every line item that fits has met its goal or spent its budget",
-        "Book more",
-        "catalog",
+        "See how goals are met",
+        "delivery",
     ),
     "capped": (
         "The visitor has seen every line item that fits as often as allowed, or allows no count",

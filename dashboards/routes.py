@@ -6,6 +6,7 @@ What is asked stands in the query (`site`, `period`, or `from` and `to`), the sa
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 from starlette.middleware import Middleware
@@ -17,13 +18,16 @@ from adserver.accounts.model import Role
 from adserver.accounts.ownership import report_scope
 from adserver.errors import InvalidInput, StorageFailed
 from adserver.measurement.cuts import Breakdown, Cuts
+from adserver.measurement.hours import Hours
+from adserver.measurement.pace import Paces
 from adserver.measurement.report import Choice, Report, Reports
 from adserver.web.door import principal_of
-from dashboards import exports
+from dashboards import exports, hour_pages, pace_pages
 from dashboards.cut_pages import reach_page, section_of
 from dashboards.frame import ASSETS
 from dashboards.pages import message_page, report_page
 from dashboards.slot_table import sort_of
+from dashboards.sources import Sources
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -60,8 +64,9 @@ Refuse = Callable[[str, int], Response]
 Rows = Callable[[Report], list[exports.Row]]
 
 
-def routes(reports: Reports, cuts: Cuts, door: Middleware) -> list[BaseRoute]:
+def routes(sources: Sources, door: Middleware) -> list[BaseRoute]:
     """Everything below /reports, behind the door."""
+    reports, cuts = sources.reports, sources.cuts
     campaigns_csv = _csv("campaigns", exports.campaign_rows, exports.CAMPAIGN_COLUMNS)
     revenue_csv = _csv("revenue", exports.revenue_rows, exports.REVENUE_COLUMNS)
     slots_csv = _csv("slots", exports.slot_rows, exports.SLOT_COLUMNS)
@@ -81,9 +86,74 @@ def routes(reports: Reports, cuts: Cuts, door: Middleware) -> list[BaseRoute]:
         Route("/reach", _answer(reports, _reach_page(cuts), _refuse_page)),
         Route("/reach.json", _answer(reports, _reach_json(cuts), _refuse_json)),
         Route("/reach.csv", _answer(reports, _reach_csv(cuts), _refuse_text)),
+        *_all_forms(sources, "hours", _hours(sources.hours)),
+        *_all_forms(sources, "delivery", _pace(sources.paces)),
         ASSETS.route(),
     ]
     return [Mount("/reports", routes=inner, middleware=[door])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One report in each form: its page, what its JSON says, and the lines of its CSV."""
+
+    page: Callable[[], str]
+    body: Callable[[], exports.Row]
+    rows: Callable[[], list[exports.Row]]
+    columns: tuple[str, ...]
+
+
+#: (the reports that one may see, what was chosen) → a report.
+_Read = Callable[[Reports, Choice], Awaitable[_Told]]
+
+
+def _hours(hours: Hours) -> _Read:
+    async def read(own: Reports, choice: Choice) -> _Told:
+        found = await hours.read(choice)
+        return _Told(
+            lambda: hour_pages.hours_page(found, own.sites()),
+            lambda: hour_pages.hours_json(found),
+            lambda: hour_pages.hour_rows(found),
+            hour_pages.COLUMNS,
+        )
+
+    return read
+
+
+def _pace(paces: Paces) -> _Read:
+    async def read(own: Reports, choice: Choice) -> _Told:
+        found = await paces.read(choice, own.only)
+        return _Told(
+            lambda: pace_pages.pace_page(found, own.sites()),
+            lambda: pace_pages.pace_json(found),
+            lambda: pace_pages.pace_rows(found),
+            pace_pages.COLUMNS,
+        )
+
+    return read
+
+
+def _all_forms(sources: Sources, name: str, read: _Read) -> list[BaseRoute]:
+    """The page of a report, its JSON and its CSV."""
+
+    async def page(_request: Request, own: Reports, choice: Choice) -> Response:
+        return HTMLResponse((await read(own, choice)).page(), headers=HEADERS)
+
+    async def body(_request: Request, own: Reports, choice: Choice) -> Response:
+        return JSONResponse((await read(own, choice)).body(), headers=HEADERS)
+
+    async def lines(_request: Request, own: Reports, choice: Choice) -> Response:
+        told = await read(own, choice)
+        return _csv_file(choice, name, told.rows(), told.columns)
+
+    return [
+        Route(f"/{name}{suffix}", _answer(sources.reports, tell, refuse))
+        for suffix, tell, refuse in (
+            ("", page, _refuse_page),
+            (".json", body, _refuse_json),
+            (".csv", lines, _refuse_text),
+        )
+    ]
 
 
 def _answer(reports: Reports, tell: Tell, refuse: Refuse) -> Handler:

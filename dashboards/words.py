@@ -213,6 +213,12 @@ def chart_summary(report: Report) -> str:
     )
 
 
+def moment(choice: Choice) -> str:
+    """When was asked, on the site's clock: `Tue 24 Nov 2026, 15:37`."""
+    local = choice.asked_at.astimezone(choice.period.zone)
+    return f"{day_name(local.date())}, {local:%H:%M}"
+
+
 def freshness(last_event_at: datetime | None, zone: ZoneInfo, today: date) -> str:
     """When the newest event came, in the site's time zone."""
     if last_event_at is None:

@@ -14,6 +14,9 @@ _PROGRESS = """
 SELECT item, impression_count, viewable_count, click_count, conversion_count, revenue_micros FROM delivered
 """
 _DAYS = "SELECT item, day, revenue_micros FROM progress WHERE day >= :first_day"
+_DAY_COUNTS = """
+SELECT item, day, impression_count, viewable_count, click_count FROM progress WHERE day >= :first_day
+"""
 #: Requests that were invalid traffic have outcomes of their own, and are not learned from.
 _REQUESTS = """
 SELECT bucket, slot, sum(request_count) FROM request_rollup
@@ -46,6 +49,16 @@ class DayProgress(NamedTuple):
     item: int
     day: int
     revenue_micros: int
+
+
+class DayCounts(NamedTuple):
+    """What is counted of one line item on one of its days, in days since 1970-01-01."""
+
+    item: int
+    day: int
+    impression_count: int
+    viewable_count: int
+    click_count: int
 
 
 class RequestCount(NamedTuple):
@@ -82,6 +95,10 @@ class SqliteProgress(SqliteReader):
     async def restated_count(self) -> int:
         """How often history was judged otherwise than before, so that what was counted changed."""
         return sum([row[0] for row in await self._rows(_RESTATED, {"name": RESTATED})])
+
+    async def day_counts(self, first_day: int) -> list[DayCounts]:
+        """What was counted of line items on each of their days from one on."""
+        return [DayCounts(*row) for row in await self._rows(_DAY_COUNTS, {"first_day": first_day})]
 
     async def request_counts(self, since_bucket: int) -> list[RequestCount]:
         """How often slots were asked for, by quarter hour, from a bucket on."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from adserver.clock import BUCKET_SECONDS
 from adserver.engines.sqlite_cuts import SqliteCuts
+from adserver.engines.sqlite_hours import SqliteHours
 
 # CROSS JOIN keeps the days outside, so that each is one range of the primary key (bucket, …). What a network
 # says that it paid takes the place of what was estimated for the same day, slot and creative. What happened
@@ -111,7 +112,7 @@ class Sums(NamedTuple):
     creative: int | None = None
 
 
-class SqliteReport(SqliteCuts):
+class SqliteReport(SqliteCuts, SqliteHours):
     """Reads the rollups, and the sums by dimension, of one database file; raises StorageFailed."""
 
     async def sums(

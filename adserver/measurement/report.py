@@ -176,6 +176,11 @@ class Reports:
         self._owners = owners or Owners(catalog)
         self._changes = changes
 
+    @property
+    def only(self) -> frozenset[str] | None:
+        """Names of the sites that are reported on; None: all."""
+        return self._only
+
     def within(self, sites: frozenset[str] | None) -> Reports:
         """The same reports for somebody who may read those of some sites only."""
         return Reports(

@@ -26,13 +26,14 @@ from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import Stored, sqlite_url
 from adserver.engines.migrate import migrate
 from adserver.engines.sql import create_engine
+from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.engines.sqlite_report import SqliteReport
-from adserver.measurement.cuts import Cuts
-from adserver.measurement.report import Reports, Totals
+from adserver.measurement.report import Totals
 from adserver.settings import Settings
 from adserver.web.door import Door
 from adserver.web.password import by_password, refusal_of_reports
 from dashboards.routes import routes
+from dashboards.sources import sources_of
 
 #: In Kathmandu it is 15:37 of the same day, in New York 04:52.
 NOW = datetime(2026, 11, 24, 9, 52, 30, tzinfo=UTC)
@@ -146,7 +147,7 @@ def steady_traffic(catalog: Stored, site_name: str, days: int = 14) -> list[Traf
 @contextmanager
 def serving(path: Path, catalog: Stored, settings: Settings | None = None) -> Iterator[str]:
     """The reports of a database on a real server in a thread of its own → its base URL."""
-    source = SqliteReport(path)
+    source, progress = SqliteReport(path), SqliteProgress(path)
     chosen = settings or Settings(db=path)
     asyncio.run(migrate(sqlite_url(path), "accounts"))
     users = AccountStore(create_engine(sqlite_url(path)))
@@ -155,6 +156,7 @@ def serving(path: Path, catalog: Stored, settings: Settings | None = None) -> It
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         await source.close()
+        await progress.close()
         await users.close()
 
     password = chosen.reports_password
@@ -166,9 +168,8 @@ def serving(path: Path, catalog: Stored, settings: Settings | None = None) -> It
         scopes=dict.fromkeys((False, True), Scope.REPORTS),
         known=by_password(password),
     )
-    reports = Reports(source, lambda: catalog, lambda: NOW, chosen.max_report_days)
-    cuts = Cuts(source, lambda: catalog, chosen.max_breakdown_values)
-    app = Starlette(routes=routes(reports, cuts, door), lifespan=lifespan)
+    sources = sources_of(chosen, source, progress, lambda: catalog, lambda: NOW)
+    app = Starlette(routes=routes(sources, door), lifespan=lifespan)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

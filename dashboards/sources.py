@@ -1,0 +1,43 @@
+"""Engines, catalog and clock → all that reports are read from, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adserver.clock import Clock
+from adserver.engines.catalog_store import Stored
+from adserver.engines.sqlite_progress import SqliteProgress
+from adserver.engines.sqlite_report import SqliteReport
+from adserver.measurement.cuts import Cuts
+from adserver.measurement.hours import Hours
+from adserver.measurement.pace import Paces
+from adserver.measurement.report import Changes, Reports
+from adserver.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """One for each kind of question."""
+
+    reports: Reports
+    cuts: Cuts
+    hours: Hours
+    paces: Paces
+
+
+def sources_of(
+    settings: Settings,
+    rollups: SqliteReport,
+    progress: SqliteProgress,
+    catalog: Callable[[], Stored],
+    clock: Clock,
+    changes: Changes | None = None,
+) -> Sources:
+    """`catalog`: the one in service; `changes`: where its past is known."""
+    return Sources(
+        Reports(rollups, catalog, clock, settings.max_report_days, changes=changes),
+        Cuts(rollups, catalog, settings.max_breakdown_values),
+        Hours(rollups, catalog),
+        Paces(progress, catalog),
+    )
