@@ -56,7 +56,7 @@ def refilter(
     settings = load_settings(db=db)
     path = existing(settings.db)
     with in_use(path):
-        stored = asyncio.run(_stored(path))
+        stored = asyncio.run(stored_of(path))
         given = read_marks(marks, stored, settings.max_marks) if marks else None
         with closing(SqliteLog(path)) as log:
             at = system_clock() if apply else None
@@ -86,7 +86,8 @@ def audit(
                 typer.echo(f"{found}  {at}  {entry.author}  {entry.action}: {entry.summary}")
 
 
-async def _stored(db: Path) -> Stored:
+async def stored_of(db: Path) -> Stored:
+    """The catalog of a file whose events are as this version needs them."""
     await migrate(sqlite_url(db), "events")
     return await load_catalog(sqlite_url(db))
 

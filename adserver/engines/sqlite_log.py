@@ -21,6 +21,7 @@ import msgspec
 
 from adserver.engines.sqlite_audit import AuditEntry, keep_entry
 from adserver.engines.sqlite_breakdown import add_late, add_repeats, fold_all, fold_some
+from adserver.engines.sqlite_closing import correct_months
 from adserver.engines.sqlite_conversions import Conversion, keep_orders, mark_conversions
 from adserver.engines.sqlite_flat import keep_days, take_due
 from adserver.engines.sqlite_fold import Rebuilt, Row, add_incoming, rebuild
@@ -313,7 +314,9 @@ class SqliteLog:
             self._keep(any_marked=True)
             moved = settle(self._db)
             if entry_of:
-                keep_entry(self._db, entry_of(moved))
+                entry = entry_of(moved)
+                keep_entry(self._db, entry)
+                correct_months(self._db, entry.at_ms, entry.author, f"{entry.action}: {entry.summary}")
         return moved
 
     @contextmanager
