@@ -48,6 +48,8 @@ from adserver.serving.openrtb.routes import routes as openrtb_routes
 from adserver.serving.outside.issues import Issues
 from adserver.serving.outside.routes import routes as outside_routes
 from adserver.serving.parts import Parts
+from adserver.serving.preview import routes as preview_routes
+from adserver.serving.preview_token import PreviewKey
 from adserver.serving.routes import routes as serving_routes
 from adserver.serving.screen import Screen
 from adserver.serving.sellers import routes as seller_routes
@@ -184,6 +186,7 @@ class App:
             clock=self._clock,
             log=log,
             key=TokenKey(secret),
+            preview_key=PreviewKey(secret),
             tally_key=TallyKey(secret, max_chars=caps_room(settings.max_tally_chars)),
             ids=FillIds(engine.node_number()),
             live=live,
@@ -224,7 +227,14 @@ class App:
         progress: SqliteProgress,
     ) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
-        for door in (frame_routes, vast_routes, tracker_routes, openrtb_routes, seller_routes):
+        for door in (
+            frame_routes,
+            preview_routes,
+            vast_routes,
+            tracker_routes,
+            openrtb_routes,
+            seller_routes,
+        ):
             routes += door(parts)
         routes += people_routes(parts, sources, catalog, users, self._current, progress.request_counts)
         return routes + (self._pages(self._clock) if self._pages else [])

@@ -26,10 +26,10 @@ from adserver.serving.trackers import base_of
 _log = structlog.get_logger()
 #: Images may be anywhere; all else is this server's.
 _POLICY = (
-    "default-src 'none'; img-src * data:; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "frame-src 'self'; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; img-src * data:; media-src *; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'"
 )
-_HEADERS = {
+DOCUMENT_HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": _POLICY,
     "referrer-policy": "no-referrer",
@@ -38,7 +38,7 @@ _HEADERS = {
 }
 #: Of HTML of an advertiser, wherever it is opened: no origin, and so no hold on this server or any other.
 CREATIVE_HEADERS = {
-    **_HEADERS,
+    **DOCUMENT_HEADERS,
     "content-security-policy": f"sandbox {FRAME}; base-uri 'none'; form-action 'none'",
 }
 _LOOKS = Looks('class="label"', 'class="label"', "")
@@ -48,7 +48,7 @@ def routes(parts: Parts) -> list[BaseRoute]:
     """The document, and the files that it is made of."""
 
     async def frame(request: Request) -> Response:
-        return HTMLResponse(_answer(parts, request), headers=_HEADERS)
+        return HTMLResponse(_answer(parts, request), headers=DOCUMENT_HEADERS)
 
     async def creative(request: Request) -> Response:
         return _html_of_fill(parts, request)
@@ -135,7 +135,7 @@ def _html_of_fill(parts: Parts, request: Request) -> Response:
     fill = parts.key.read(token)
     creative = parts.live.creatives.get(fill.creative_id) if fill else None
     if creative is None or creative.html is None:
-        return Response("There is no such creative.", 404, _HEADERS, "text/plain")
+        return Response("There is no such creative.", 404, DOCUMENT_HEADERS, "text/plain")
     click = f"{base_of(request.scope, parts.settings)}/v1/click/{token}" if creative.click else ""
     return HTMLResponse(with_click(creative.html, click), headers=CREATIVE_HEADERS)
 

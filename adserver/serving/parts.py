@@ -16,6 +16,7 @@ from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.consent import Consents
 from adserver.serving.jobs import Jobs
 from adserver.serving.live import Live
+from adserver.serving.preview_token import PreviewKey
 from adserver.serving.screen import Screen
 from adserver.serving.visitor import CountryOf
 from adserver.settings import Settings
@@ -51,6 +52,7 @@ class Parts:
     key: TokenKey
     ids: FillIds
     tally_key: TallyKey
+    preview_key: PreviewKey
     live: Live
     steering: Steering
     country_of: CountryOf
