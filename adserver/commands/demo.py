@@ -83,9 +83,7 @@ async def _fill_history(settings: Settings, pages_per_day: int, console: Console
     if not days:
         return
     clock = VirtualClock(now - timedelta(days=days))
-    # These readers draw and click in one instant of the virtual clock.
-    at_once = settings.model_copy(update={"min_click_delay_ms": 0})
-    app = App(at_once, clock=clock, rng=Random(_SEED), ticking=False)
+    app = App(settings, clock=clock, rng=Random(_SEED), ticking=False)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task(f"Traffic of the last {days} days")

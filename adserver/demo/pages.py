@@ -133,9 +133,13 @@ class Pages:
         """After a sign-up."""
         return self._render("thanks.html", sign_ups=self._readers.sign_ups)
 
-    def advertiser(self, name: str) -> str:
-        """Where the demo's advertisements lead: the page of an invented advertiser."""
-        return TEMPLATES.get_template("advertiser.html").render(name=words_of(name).title())
+    def advertiser(self, name: str, fill: str = "", order: str = "") -> str:
+        """Where the demo's advertisements lead: the page of an invented advertiser.
+
+        With the token of a `fill` something can be ordered there; with the `order`, that was done.
+        """
+        page = TEMPLATES.get_template("advertiser.html")
+        return page.render(name=words_of(name).title(), slug=name, fill=fill, order=order)
 
     def message(self, title: str, sentence: str) -> str:
         """A page that says one thing, such as that an address leads nowhere."""

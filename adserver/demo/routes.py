@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from adserver.clock import Clock
+from adserver.clock import Clock, to_ms
 from adserver.demo.articles import SECTIONS, article_at
 from adserver.demo.catalog import ZONE
 from adserver.demo.pages import Draft, Pages
@@ -38,6 +38,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _ADVERTISER = re.compile(r"[a-z0-9-]{1,63}")
+_FILL = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NOWHERE = "This page is not in the paper"
 _NOWHERE_SENTENCE = "The address may be mistyped, or the article has been withdrawn."
@@ -107,8 +108,10 @@ def _reading(pages: Pages, clock: Clock) -> list[BaseRoute]:
         return _page(pages.article(found)) if found else _not_found(pages)
 
     async def advertiser(request: Request) -> Response:
-        name = request.path_params["name"]
-        return _page(pages.advertiser(name)) if _ADVERTISER.fullmatch(name) else _not_found(pages)
+        return _landing(pages, request, "")
+
+    async def order(request: Request) -> Response:
+        return _landing(pages, request, f"demo-{to_ms(clock())}")
 
     async def newsletter(_request: Request) -> Response:
         return _page(pages.newsletter())
@@ -118,6 +121,7 @@ def _reading(pages: Pages, clock: Clock) -> list[BaseRoute]:
         Route("/archive", archive),
         Route("/newsletter", newsletter, methods=["GET"]),
         Route("/advertiser/{name}", advertiser),
+        Route("/advertiser/{name}/order", order),
         Route("/{section}", section),
         Route("/{section}/{slug}", article),
     ]
@@ -151,6 +155,14 @@ def _writing(pages: Pages, readers: Readers, clock: Clock) -> list[BaseRoute]:
         Route("/newsletter", sign_up, methods=["POST"]),
         Route("/{section}/{slug}/comments", comment, methods=["POST"]),
     ]
+
+
+def _landing(pages: Pages, request: Request, order: str) -> Response:
+    """An advertiser's page, for whoever came there by an ad, or without."""
+    name, fill = request.path_params["name"], request.query_params.get("ad", "")
+    if not _ADVERTISER.fullmatch(name):
+        return _not_found(pages)
+    return _page(pages.advertiser(name, fill, order) if _FILL.fullmatch(fill) else pages.advertiser(name))
 
 
 def _page(html: str, status: int = 200) -> Response:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, groupby
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp, Message
 
@@ -40,6 +40,9 @@ _VIEWED = {"header": 0.58, "in-article": 0.71, "article-end-1": 0.46, "article-e
 _CLICKED = {"header": 0.0011, "in-article": 0.0042, "article-end-1": 0.0026, "article-end-2": 0.0021}
 _OTHER_VIEWED, _OTHER_CLICKED = 0.62, 0.0014
 _NOT_DRAWN = 0.04
+#: Part of the readers who clicked on something to order, and do.
+_ORDERED = {"third-ridge-gift": 0.2}
+_LOOKED_AT = timedelta(seconds=2)
 #: Traffic by hour of the day in the site's zone: a morning and an evening peak.
 _HOURS = (2, 1, 1, 1, 2, 5, 9, 12, 13, 11, 9, 8, 9, 9, 8, 8, 9, 11, 13, 14, 13, 10, 7, 4)
 _WEEKEND = 0.8
@@ -98,6 +101,15 @@ class Browser:
     tally: str | None
 
 
+class Click(NamedTuple):
+    """An ad that a reader clicks on, and whether that ends with an order."""
+
+    headers: list[tuple[bytes, bytes]]
+    path: str
+    fill: str
+    orders: bool
+
+
 class VirtualClock:
     """A clock that stands still until it is set."""
 
@@ -136,7 +148,11 @@ async def play(
         for start in range(0, len(group), _AT_ONCE):
             clock.now = group[start]
             some = rng.choices(browsers, cum_weights=loyalty, k=len(group[start : start + _AT_ONCE]))
-            await asyncio.gather(*(_read_page(app, browser, Random(rng.random())) for browser in some))
+            pages = (_read_page(app, browser, Random(rng.random())) for browser in some)
+            clicked = [click for clicks in await asyncio.gather(*pages) for click in clicks]
+            # So much later, that nobody takes it for the click of a machine.
+            clock.now += _LOOKED_AT
+            await asyncio.gather(*(_follow(app, click) for click in clicked))
         done += len(group)
         progress(done, len(visits))
     clock.now = until
@@ -164,8 +180,8 @@ def _browser(rng: Random) -> Browser:
     return Browser(device, country, rng.random() < 0.3, None if rng.random() < _KEEP_NOTHING else "")
 
 
-async def _read_page(app: ASGIApp, browser: Browser, rng: Random) -> None:
-    """One page view: ask for all slots, report what was drawn and seen, and now and then click."""
+async def _read_page(app: ASGIApp, browser: Browser, rng: Random) -> list[Click]:
+    """One page view: ask for all slots, report what was drawn and seen; what is now and then clicked on."""
     ((_, section, topics),) = rng.choices(_PAGES, [weight for weight, _, _ in _PAGES])
     headers = [(b"user-agent", browser.device.agent.encode()), (b"x-country", browser.country.encode())]
     ask = {
@@ -179,16 +195,24 @@ async def _read_page(app: ASGIApp, browser: Browser, rng: Random) -> None:
     if browser.tally is not None:
         browser.tally = answer["tally"]
     events: list[dict[str, str]] = []
-    clicks: list[str] = []
+    clicks: list[Click] = []
     for entry in answer["fills"]:
         if "fill" in entry and rng.random() >= _NOT_DRAWN:
             events.extend({"fill": entry["fill"], "type": kind} for kind in _seen(entry["slot"], rng))
             if rng.random() < _CLICKED.get(entry["slot"], _OTHER_CLICKED):
-                clicks.append(entry["creative"]["click"])
+                orders = rng.random() < _ORDERED.get(entry["line_item"], 0.0)
+                clicks.append(Click(headers, entry["creative"]["click"], entry["fill"], orders))
     if events:
         await _request(app, "POST", "/v1/events", headers, json.dumps({"events": events}).encode())
-    for path in clicks:
-        await _request(app, "GET", path, headers, b"")
+    return clicks
+
+
+async def _follow(app: ASGIApp, click: Click) -> None:
+    """Go to the advertiser, who may report an order."""
+    await _request(app, "GET", click.path, click.headers, b"")
+    if click.orders:
+        order = {"fill": click.fill, "order": f"gift-{click.fill[-12:]}", "value": "36.00"}
+        await _request(app, "POST", "/v1/conversion", click.headers, json.dumps(order).encode())
 
 
 def _seen(slot: str, rng: Random) -> list[str]:

@@ -103,7 +103,7 @@ def test_it_has_many_advertisers_and_every_tier() -> None:
     assert len(catalog.advertiser) >= 5
     assert set(tiers) == set(Tier)
     models = {item.price.model for _, _, item in catalog.line_items() if item.price}
-    assert {"cpm", "cpc"} <= models
+    assert {"cpm", "cpc", "cpa", "flat"} <= models
 
 
 def test_images_exist_and_have_the_size_that_the_catalog_says() -> None:

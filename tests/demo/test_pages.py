@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
@@ -290,3 +291,15 @@ def test_root_leads_to_the_newsroom(client: TestClient) -> None:
     answer = client.get("/")
     assert answer.status_code == 302
     assert answer.headers["location"] == "/demo/"
+
+
+def test_what_is_ordered_on_a_landing_page_is_reported_with_the_fill_that_led_there(
+    client: TestClient,
+) -> None:
+    path = "/demo/advertiser/third-ridge-tea"
+    assert "Order" not in client.get(path).text
+    assert "Order" not in client.get(path, params={"ad": "<b>"}).text
+    assert f'href="{path}/order?ad=abc-_1"' in client.get(path, params={"ad": "abc-_1"}).text
+    thanks = client.get(f"{path}/order", params={"ad": "abc-_1"}).text
+    assert re.search(r'src="/v1/conversion.gif\?fill=abc-_1&amp;order=demo-[0-9]+&amp;value=36.00"', thanks)
+    assert "conversion.gif" not in client.get(f"{path}/order").text
