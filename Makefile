@@ -32,7 +32,7 @@ test: $(TESTING) lint browser ## everything that must hold: lint, types, tests i
 	@$(MAKE) --no-print-directory wrk || echo 'Going on without wrk: the test of the benchmarks is skipped.'
 	ADSERVER_REQUIRE_BROWSER=$(if $(ADSERVER_NO_BROWSER),,1) $(BIN)/python -m pytest
 
-bench: $(TESTING) wrk ## requests per second and CPU per request, as ratios to a bare ASGI app
+bench: $(TESTING) wrk browser ## requests per second and CPU per request, as ratios to a bare ASGI app; cost of the tag
 	$(BIN)/python -m tests.benchmarks
 
 sim: $(TESTING) ## a news site's week, played by ours and others: how much of what was possible each made of it

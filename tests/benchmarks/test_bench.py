@@ -16,6 +16,7 @@ from tests.benchmarks.bench import Plan, measure
 from tests.benchmarks.catalogs import catalog_file
 from tests.benchmarks.inside import look_inside
 from tests.benchmarks.servers import Cores
+from tests.benchmarks.tag import MOST_BYTES, look_at_tag, sentence_of
 
 PLAN = Plan(
     sizes=(10, 200),
@@ -64,6 +65,16 @@ def test_a_catalog_is_looked_at_from_inside(tmp_path: Path) -> None:
     console = Console(width=120, file=StringIO(), record=True)
     console.print(table_inside([inside]))
     assert "200" in console.export_text()
+
+
+@pytest.mark.browser
+def test_the_tag_is_weighed_and_timed_in_a_browser(tmp_path: Path) -> None:
+    cost = look_at_tag(tmp_path, load_count=1)
+    if cost is None:
+        pytest.skip("no Chromium found (set ADSERVER_CHROMIUM to its path)")
+    assert 1_000 < cost.brotli_bytes <= MOST_BYTES
+    assert cost.script_ms > 0 and cost.slow_ms > 0
+    assert f"{cost.brotli_bytes:,} bytes with brotli" in sentence_of(cost)
 
 
 def test_catalogs_are_the_same_each_time_and_hold_every_tier() -> None:
