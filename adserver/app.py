@@ -236,7 +236,7 @@ class App:
             seller_routes,
         ):
             routes += door(parts)
-        routes += people_routes(parts, sources, catalog, users, self._current, progress.request_counts)
+        routes += people_routes(parts, sources, catalog, users, self._current, progress)
         return routes + (self._pages(self._clock) if self._pages else [])
 
     def _current(self) -> Stored:

@@ -18,8 +18,10 @@ from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
 from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
-from adserver.forecast.past import PastPages, RequestCounts
+from adserver.engines.sqlite_progress import SqliteProgress
+from adserver.forecast.past import PastPages
 from adserver.measurement.delivery import deliveries_of
+from adserver.measurement.slots import SlotWatch
 from adserver.serving.explain import Explainer, explain_route
 from adserver.serving.parts import Parts
 from adserver.web.door import Door, Refuse
@@ -35,13 +37,14 @@ def people_routes(
     catalog: CatalogStore,
     users: AccountStore,
     current: Callable[[], Stored],
-    counts: RequestCounts,
+    progress: SqliteProgress,
 ) -> list[BaseRoute]:
     """Reports, console and management API. `current`: the catalog in service."""
     settings, clock = parts.settings, parts.clock
     accounts, url = Accounts(users, clock, settings), sqlite_url(settings.db)
-    past = PastPages(parts.steering, current, counts, clock, settings)
-    services = Services(Editor(url, clock), Objects(catalog, url), accounts, past, clock, settings)
+    past = PastPages(parts.steering, current, progress.request_counts, clock, settings)
+    watch = SlotWatch(progress.slot_asks, current, clock)
+    services = Services(Editor(url, clock), Objects(catalog, url), accounts, past, watch, clock, settings)
     explainer = Explainer(parts, current)
     deliveries = partial(deliveries_of, parts.steering)
     password = settings.reports_password
@@ -53,7 +56,9 @@ def people_routes(
             Door, accounts=accounts, settings=settings, refuse=refuse, scopes=scopes, known=known
         )
 
-    office = Office(accounts, services.editor, services.objects, current, deliveries, past, explainer.ask)
+    office = Office(
+        accounts, services.editor, services.objects, current, deliveries, past, watch, explainer.ask
+    )
     return [
         *report_routes(sources, door(refusal_of_reports(password), Scope.REPORTS)),
         explain_route(explainer, door(refuse, Scope.READ)),

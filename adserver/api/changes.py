@@ -12,6 +12,7 @@ from adserver.api.services import Asking, Given
 from adserver.api.shapes import (
     KINDS,
     ChangesShape,
+    CopyShape,
     EditedShape,
     Note,
     StepShape,
@@ -23,7 +24,9 @@ from adserver.api.shapes import (
 )
 from adserver.catalog.file import dump, parse
 from adserver.catalog.model import Catalog
+from adserver.editing.copying import copies
 from adserver.editing.editor import Edited
+from adserver.editing.edits import Edit, merged
 from adserver.errors import InvalidInput
 
 router = APIRouter()
@@ -41,6 +44,19 @@ class UndoShape(Strict):
 async def make_changes(given: Given, asking: Asking, body: ChangesShape) -> EditedShape:
     """With `dry_run` nothing is changed: the answer says what would be."""
     edits = [edit_of(edit) for edit in body.edits]
+    return _shape(await given.editor.edit(asking, edits, note=body.note, dry_run=body.dry_run))
+
+
+@router.post("/copy", tags=["changes"], summary="Copy an object with all that it holds")
+async def make_copy(given: Given, asking: Asking, body: CopyShape) -> EditedShape:
+    """Line items in a copied campaign come paused; what is held gets names of its own."""
+    entries = (await given.objects.seen_by(asking)).entries
+    source, copy = path_of(body.kind, body.name), path_of(body.kind, body.to)
+    if source not in entries:
+        raise HTTPException(404, f"There is no {body.kind.replace('_', ' ')} {body.name!r}.")
+    entry = entries[source]
+    keys = merged({key: value for key, value in entry.body.items() if key != "name"}, body.set)
+    edits = [Edit("add", copy, keys, entry.parent), *copies(entries, source, copy)]
     return _shape(await given.editor.edit(asking, edits, note=body.note, dry_run=body.dry_run))
 
 

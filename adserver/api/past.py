@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -83,6 +84,33 @@ async def reasons(
         never=found.never,
         days=days,
     )
+
+
+class TrafficShape(BaseModel):
+    """How often one slot is asked for."""
+
+    slot: str
+    trend: str = Field(description="never, silent, dropping or steady.")
+    last_at: datetime | None
+    recent: int = Field(description="In the last two whole hours.")
+    usual: float | None = Field(description="In the same hours of yesterday and a week ago.")
+
+
+@router.get("/traffic", summary="Which slots are asked for, and which fell silent")
+async def traffic(given: Given, asking: Asking) -> list[TrafficShape]:
+    """Every slot, as of ten seconds ago."""
+    seen = await given.objects.seen_by(asking)
+    found = [one for path, one in (await given.watch.traffic()).items() if path in seen.entries]
+    return [
+        TrafficShape(
+            slot="/".join(one.slot[1:]),
+            trend=one.trend,
+            last_at=one.last_at,
+            recent=one.recent_count,
+            usual=one.usual_count,
+        )
+        for one in found
+    ]
 
 
 @router.get("/estimate", summary="How many of yesterday's page requests a targeting matches")

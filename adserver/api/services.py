@@ -13,6 +13,7 @@ from adserver.clock import Clock
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
 from adserver.forecast.past import PastPages
+from adserver.measurement.slots import SlotWatch
 from adserver.settings import Settings
 from adserver.web.door import principal_of
 
@@ -25,6 +26,7 @@ class Services:
     objects: Objects
     accounts: Accounts
     past: PastPages
+    watch: SlotWatch
     clock: Clock
     settings: Settings
 

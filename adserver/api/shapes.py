@@ -71,6 +71,17 @@ class ChangesShape(Strict):
     dry_run: bool = False
 
 
+class CopyShape(Strict):
+    """An object to copy, and the name of the copy."""
+
+    kind: Kind
+    name: Annotated[str, Field(max_length=200, description="Slots and campaigns: `parent/name`.")]
+    to: Annotated[str, Field(max_length=200, description="Its new name, of slots and campaigns too in full.")]
+    set: dict[str, Any] = Field(default={}, description="What differs, as merge patch (RFC 7396).")
+    note: Note = ""
+    dry_run: bool = False
+
+
 class ChangeShape(BaseModel):
     """What happens to one object; bodies without keys at their default."""
 

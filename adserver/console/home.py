@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,9 +17,11 @@ from starlette.routing import BaseRoute, Route
 from adserver.clock import Clock
 from adserver.console.objects import address_of
 from adserver.console.pages import page
+from adserver.console.words import ago
 from adserver.editing.editor import Editor
-from adserver.editing.objects import Objects
+from adserver.editing.objects import Objects, Seen
 from adserver.measurement.delivery import Deliveries, Delivery
+from adserver.measurement.slots import SlotTraffic, SlotWatch, Trend
 from adserver.web.door import principal_of
 
 #: Points of its goal by which a line item may be behind before it is said.
@@ -46,8 +49,11 @@ class Row:
 class Home:
     """What needs somebody this morning."""
 
-    def __init__(self, deliveries: Deliveries, objects: Objects, editor: Editor, clock: Clock) -> None:
+    def __init__(
+        self, deliveries: Deliveries, watch: SlotWatch, objects: Objects, editor: Editor, clock: Clock
+    ) -> None:
         self._deliveries = deliveries
+        self._watch = watch
         self._objects = objects
         self._editor = editor
         self._clock = clock
@@ -74,8 +80,26 @@ class Home:
             late_count=len(late),
             in_flight_count=len(rows),
             empty=not seen.entries,
+            quiet=[self._quiet(one, now) for one in await self._watched(seen)],
             steps=[step for step in past.steps if step.revision.at > now - timedelta(days=1)],
         )
+
+    async def _watched(self, seen: Seen) -> list[SlotTraffic]:
+        """Slots that fell silent, then those that are asked for less, the largest loss first."""
+        traffic = [one for path, one in (await self._watch.traffic()).items() if path in seen.entries]
+        wrong = [one for one in traffic if one.trend in (Trend.SILENT, Trend.DROPPING)]
+        wrong.sort(key=lambda one: (one.trend is Trend.DROPPING, one.recent_count - (one.usual_count or 0)))
+        return wrong[:_MOST_ROWS]
+
+    def _quiet(self, one: SlotTraffic, now: datetime) -> dict[str, Any]:
+        return {
+            "href": address_of(one.slot),
+            "name": "/".join(one.slot[1:]),
+            "trend": str(one.trend),
+            "recent": one.recent_count,
+            "usual": round(one.usual_count or 0),
+            "last": ago(one.last_at, now) if one.last_at else "",
+        }
 
 
 def row_of(delivery: Delivery, now: datetime) -> Row:

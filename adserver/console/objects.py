@@ -16,6 +16,9 @@ from adserver.clock import Clock
 from adserver.console.fields import DIMENSIONS, FIELDS, patch_of, shown
 from adserver.console.forms import Form, form_of, number, one
 from adserver.console.pages import by_key, go_to, message, page
+from adserver.console.preview import size_of
+from adserver.console.seen import TagsSeen
+from adserver.editing.copying import copies
 from adserver.editing.editor import Editor, Forbidden
 from adserver.editing.edits import PARENTS, Conflict, Edit
 from adserver.editing.objects import Objects, Seen, state_at, zone_of
@@ -38,9 +41,12 @@ _WITHIN = ("slot", "campaign")
 class CatalogPages:
     """Behind the door; what somebody does not see is not there."""
 
-    def __init__(self, editor: Editor, objects: Objects, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, editor: Editor, objects: Objects, tags_seen: TagsSeen, clock: Clock, settings: Settings
+    ) -> None:
         self._editor = editor
         self._objects = objects
+        self._tags_seen = tags_seen
         self._clock = clock
         self._settings = settings
 
@@ -70,7 +76,7 @@ class CatalogPages:
         path = _path_of(request)
         if path not in seen.entries:
             return _not_there()
-        return self._form(request, seen, path)
+        return await self._form(request, seen, path)
 
     async def _new(self, request: Request) -> Response:
         seen = await self._objects.seen_by(principal_of(request))
@@ -80,7 +86,7 @@ class CatalogPages:
         if kind not in PARENTS or (PARENTS[kind] and parent not in seen.entries):
             return _not_there()
         body = {key: value for key, value in copied.body.items() if key != "name"} if copied else {}
-        return self._new_form(request, seen, kind, parent, "", body)
+        return self._new_form(request, seen, kind, parent, "", body, copy=query.get("copy", ""))
 
     async def _create(self, request: Request) -> Response:
         principal = principal_of(request)
@@ -91,13 +97,15 @@ class CatalogPages:
             return _not_there()
         name = one(form, "name").strip()
         path = (kind, *(parent[1:] if parent and kind in _WITHIN else ()), name)
-        zone = zone_of(seen, parent or path)
+        zone, copied = zone_of(seen, parent or path), one(form, "copy")
+        source = path_from(kind, copied)
         try:
             edit = Edit("add", path, patch_of(kind, form, {}, zone), parent)
-            await self._editor.edit(principal, [edit])
+            held = copies(seen.entries, source, path) if one(form, "held") and source in seen.entries else []
+            await self._editor.edit(principal, [edit, *held])
         except (InvalidInput, Forbidden) as error:
             again = {key: one(form, key) for key in form}
-            return self._new_form(request, seen, kind, parent, name, again, error.faults, form)
+            return self._new_form(request, seen, kind, parent, name, again, error.faults, form, copied)
         return go_to(address_of(path))
 
     async def _save(self, request: Request) -> Response:
@@ -114,12 +122,13 @@ class CatalogPages:
             patch = patch_of(path[0], form, seen.entries[path].body, zone_of(seen, path))
             await self._editor.edit(principal, [Edit("change", path, patch, version=number(form, "version"))])
         except Conflict:
-            return self._form(request, await self._objects.seen_by(principal), path, conflict=True)
+            again = await self._objects.seen_by(principal)
+            return await self._form(request, again, path, conflict=True)
         except (InvalidInput, Forbidden) as error:
-            return self._form(request, seen, path, error.faults, form)
+            return await self._form(request, seen, path, error.faults, form)
         return go_to(f"{address_of(path)}?saved=1")
 
-    def _form(
+    async def _form(
         self,
         request: Request,
         seen: Seen,
@@ -152,8 +161,9 @@ class CatalogPages:
             words=WORDS,
             saved="saved" in request.query_params,
             conflict=conflict,
-            tag=self._tag(seen, path),
-            body=entry.body,
+            tags=self._tags(path),
+            preview=size_of(entry.body) if kind == "creative" else None,
+            **await self._tags_seen.told(path),
             above="/".join(entry.parent[1:]) if entry.parent else "",
             **_rights(principal_of(request)),
         )
@@ -168,6 +178,7 @@ class CatalogPages:
         body: Mapping[str, Any],
         faults: Any = (),
         form: Form | None = None,
+        copy: str = "",
     ) -> Response:
         zone = zone_of(seen, parent or (kind, name))
         path = (kind, *(parent[1:] if parent and kind in _WITHIN else ()), name)
@@ -186,6 +197,10 @@ class CatalogPages:
             dimensions=DIMENSIONS,
             zone=zone.key,
             faults=_at_fields(kind, path, seen, faults, parent),
+            copy=copy,
+            held_count=len(seen.inside(path_from(kind, copy))) if copy else 0,
+            held=one(form, "held") if form else "on",
+            held_word=WORDS[CHILDREN[kind][0]] if CHILDREN[kind] else "",
         )
 
     def _rows(self, seen: Seen, entries: Mapping[Path, Any]) -> list[dict[str, Any]]:
@@ -198,12 +213,16 @@ class CatalogPages:
             rows.append(row)
         return rows
 
-    def _tag(self, seen: Seen, path: Path) -> str:
-        """What a page's developer pastes for a site or a slot."""
-        if path[0] == "site":
-            source = f"{self._settings.base_url}/tag.js"
-            return f'<script async src="{source}" data-site="{path[1]}"></script>'
-        return f'<div data-ad-slot="{path[2]}"></div>' if path[0] == "slot" else ""
+    def _tags(self, path: Path) -> list[tuple[str, str]]:
+        """What a page's developer pastes for a site or a slot, and where."""
+        if path[0] not in ("site", "slot"):
+            return []
+        source = f"{self._settings.base_url}/tag.js"
+        script = f'<script async src="{source}" data-site="{path[1]}"></script>'
+        tags = [("On every page of the site, once", script)]
+        if path[0] == "slot":
+            tags.append(("Where the ad shall be", f'<div data-ad-slot="{path[2]}"></div>'))
+        return tags
 
 
 def address_of(path: Path) -> str:

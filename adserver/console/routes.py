@@ -18,6 +18,8 @@ from adserver.console.home import Home
 from adserver.console.line_items import LineItems
 from adserver.console.objects import CatalogPages
 from adserver.console.pages import ASSETS
+from adserver.console.preview import Previews
+from adserver.console.seen import TagsSeen
 from adserver.console.sign_in import SignIn, refuse
 from adserver.console.users import Users
 from adserver.console.why import Why
@@ -26,6 +28,7 @@ from adserver.editing.objects import Objects
 from adserver.engines.catalog_store import Stored
 from adserver.forecast.past import ExplainPage, PastPages
 from adserver.measurement.delivery import Deliveries
+from adserver.measurement.slots import SlotWatch
 from adserver.settings import Settings
 from adserver.web.door import Door
 
@@ -41,12 +44,14 @@ class Office:
     """The catalog in service."""
     deliveries: Deliveries
     past: PastPages
+    watch: SlotWatch
     explain: ExplainPage
 
 
 def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
     """Everything below /console."""
     accounts, editor, objects = office.accounts, office.editor, office.objects
+    tags_seen = TagsSeen(office.watch, objects, clock)
     door = Middleware(
         Door,
         accounts=accounts,
@@ -55,11 +60,13 @@ def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
         scopes={False: Scope.READ, True: Scope.WRITE},
     )
     inner: list[BaseRoute] = [
-        *Home(office.deliveries, objects, editor, clock).routes(),
+        *Home(office.deliveries, office.watch, objects, editor, clock).routes(),
         *Account(accounts).routes(),
         *LineItems(editor, objects, clock, settings).routes(),
+        *tags_seen.routes(),
+        *Previews(objects).routes(),
         *Estimates(office.past).routes(),
-        *CatalogPages(editor, objects, clock, settings).routes(),
+        *CatalogPages(editor, objects, tags_seen, clock, settings).routes(),
         *Why(office.past, office.explain, objects, clock).routes(),
         *History(editor, clock).routes(),
         *Users(accounts, settings, office.current).routes(),

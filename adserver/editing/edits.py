@@ -23,7 +23,7 @@ PARENTS: Mapping[str, str | None] = {
     **{child: parent for parent, children in CHILDREN.items() for child in children},
 }
 #: Kinds whose path begins with that of their parent.
-_WITHIN = ("slot", "campaign")
+WITHIN = ("slot", "campaign")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ def _add_faults(entries: Mapping[Path, Entry], edit: Edit) -> list[Fault]:
     if kind not in PARENTS:
         return [Fault("", title(edit.path), f"there is no kind {kind!r}{nearest(kind, PARENTS)}")]
     faults = []
-    if len(edit.path) != (3 if kind in _WITHIN else 2):
-        names = f"{PARENTS[kind]} and {kind}" if kind in _WITHIN else kind
+    if len(edit.path) != (3 if kind in WITHIN else 2):
+        names = f"{PARENTS[kind]} and {kind}" if kind in WITHIN else kind
         faults.append(Fault("", title(edit.path), f"is not a path: give the name of {names}"))
     elif edit.path in entries:
         faults.append(Fault("", title(edit.path), "is there already"))
@@ -126,7 +126,7 @@ def _key_faults(edit: Edit) -> list[Fault]:
 
 def _parent_of(edit: Edit) -> Path | None:
     kind = edit.path[0]
-    if kind in _WITHIN:
+    if kind in WITHIN:
         return (PARENTS[kind] or "", *edit.path[1:-1])
     parent = edit.parent
     return parent if parent and parent[0] == PARENTS[kind] else None

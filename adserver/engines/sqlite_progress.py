@@ -22,6 +22,14 @@ _REQUESTS = """
 SELECT bucket, slot, sum(request_count) FROM request_rollup
 WHERE bucket >= :since_bucket AND outcome NOT GLOB 'invalid.*' GROUP BY 1, 2
 """
+#: Two hours, and what a day and a week are, in quarter hours.
+_ASKS = """
+SELECT slot, max(bucket),
+  coalesce(sum(request_count) FILTER (WHERE bucket >= :until - 8 AND bucket < :until), 0),
+  coalesce(sum(request_count) FILTER (WHERE bucket >= :until - 104 AND bucket < :until - 96), 0),
+  coalesce(sum(request_count) FILTER (WHERE bucket >= :until - 680 AND bucket < :until - 672), 0)
+FROM request_rollup WHERE bucket >= :until - 768 AND outcome NOT GLOB 'invalid.*' GROUP BY slot
+"""
 _CREATIVES = """
 SELECT slot, creative, sum(impression_count), sum(measurable_count), sum(viewable_count), sum(click_count),
   sum(conversion_count)
@@ -59,6 +67,17 @@ class DayCounts(NamedTuple):
     impression_count: int
     viewable_count: int
     click_count: int
+
+
+class SlotAsks(NamedTuple):
+    """How often a slot was asked for in two hours, and in the same two a day and a week ago."""
+
+    slot: int
+    last_bucket: int
+    """The last in which it was."""
+    recent_count: int
+    day_ago_count: int
+    week_ago_count: int
 
 
 class RequestCount(NamedTuple):
@@ -103,6 +122,10 @@ class SqliteProgress(SqliteReader):
     async def request_counts(self, since_bucket: int) -> list[RequestCount]:
         """How often slots were asked for, by quarter hour, from a bucket on."""
         return [RequestCount(*row) for row in await self._rows(_REQUESTS, {"since_bucket": since_bucket})]
+
+    async def slot_asks(self, until_bucket: int) -> list[SlotAsks]:
+        """Every slot that was asked for within eight days; the two hours end where a bucket begins."""
+        return [SlotAsks(*row) for row in await self._rows(_ASKS, {"until": until_bucket})]
 
     async def read_creatives(self, since_bucket: int = 0) -> list[CreativeSums]:
         """How creatives did in each slot: over all time, or from a bucket on."""

@@ -94,6 +94,8 @@ def bodies(method: str, path: str) -> list[dict[str, Any] | None]:
         kind = {"action": "archive", "kind": "advertiser", "name": "foreign"}
         add = {"action": "add", "kind": "campaign", "name": "foreign/more"}
         return [{"edits": [kind]}, {"edits": [add]}]
+    if (method, path) == ("post", "/copy"):
+        return [{"kind": "advertiser", "name": "foreign", "to": "mine"}]
     parents = {"slots": "site", "campaigns": "advertiser", "line_items": "campaign", "creatives": "line_item"}
     if method == "post" and collection in parents:
         above = {
