@@ -19,10 +19,10 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 # Two targets never install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test bench sim faults screens lint format lock tag plotly clean browser wrk npm
+.PHONY: help demo test bench bench-large sim faults screens lint format lock tag plotly clean browser wrk npm
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## the demo newsroom with ads and reports on 127.0.0.1:8000
 	$(BIN)/adserver demo
@@ -34,6 +34,9 @@ test: $(TESTING) lint browser ## everything that must hold: lint, types, tests i
 
 bench: $(TESTING) wrk browser ## requests per second and CPU per request, as ratios to a bare ASGI app; cost of the tag
 	$(BIN)/python -m tests.benchmarks
+
+bench-large: $(TESTING) ## ten million events: what one more costs, and how long each report of them takes
+	$(BIN)/python -m tests.benchmarks.large
 
 sim: $(TESTING) ## a news site's week, played by ours and others: how much of what was possible each made of it
 	$(BIN)/python -m tests.simulation $(SIM)

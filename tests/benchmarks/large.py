@@ -1,0 +1,279 @@
+"""`python -m tests.benchmarks.large`: many events → what one more costs, and how long each report takes.
+
+The log is filled through the writer that a server has, a month of it evenly, so that all sums beside it are
+there; only what comes before it, HTTP and tokens, is left out, which does not know how long the log is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from itertools import chain, islice
+from pathlib import Path
+from random import Random
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter, thread_time
+from zoneinfo import ZoneInfo
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from starlette.testclient import TestClient
+
+from adserver.app import App
+from adserver.catalog.file import parse
+from adserver.clock import BUCKETS_PER_DAY, bucket_of_ms, system_clock, to_ms
+from adserver.decision.facts import (
+    CAMPAIGN_ORDINAL,
+    FIRST_SECTION,
+    ITEM_ORDINAL,
+    SECTION,
+    day_shift,
+    page_facts,
+    size_code,
+)
+from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.migrate import migrate
+from adserver.engines.sqlite_log import SqliteLog
+from adserver.engines.sqlite_marks import Mark
+from adserver.engines.sqlite_refilter import Rules
+from adserver.measurement.cuts import BY
+from adserver.measurement.event import BILLABLE, Event, Kind
+from adserver.measurement.period import local_days
+from adserver.measurement.token import MODEL_CODES, FillIds
+from adserver.settings import Settings
+from tests.benchmarks.catalogs import COUNTRIES, SITE, catalog_file
+
+_OUTPUT = Path("var/bench-large.json")
+#: The size that others are compared with.
+SMALL = 100_000
+_ITEM_COUNT, _DAYS = 200, 30
+_FILL_AT_ONCE, _AT_ONCE, _BATCHES = 5_000, 500, 40
+_ROUNDS = 5
+_DEVICES, _BROWSERS, _THEMES = (
+    ("desktop", "mobile", "tablet"),
+    ("chrome", "safari", "firefox"),
+    ("light", "dark"),
+)
+_VIEWED, _CLICKED = 0.6, 0.004
+_LOCAL = {"host": "127.0.0.1"}
+REPORTS = ("revenue", "slots", "campaigns", "marked", "reach", "hours", "delivery")
+#: What the issue of measurement asks for.
+MOST_REPORT_MS, MOST_COST_RATIO = 50.0, 1.3
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """Rows in the log, and the processor time that one more event takes then, sums and all, in µs."""
+
+    row_count: int
+    event_micros: float
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A report's path and the time in which it was answered, in this process, in ms: median and longest."""
+
+    path: str
+    p50_ms: float
+    longest_ms: float
+
+
+@dataclass(frozen=True)
+class Large:
+    """One run. `refilter_seconds`: how long writers wait while history is judged anew."""
+
+    event_count: int
+    ingests: Sequence[Ingest]
+    answers: Sequence[Answer]
+    refilter_seconds: float
+
+    @property
+    def cost_ratio(self) -> float:
+        """What an event costs last ÷ first."""
+        return self.ingests[-1].event_micros / self.ingests[0].event_micros
+
+
+def measure_large(sizes: Sequence[int], folder: Path, *, rounds: int = _ROUNDS) -> Large:
+    """Fill a log to each of some sizes and measure ingest there; at the last one, all else."""
+    db, now = folder / "large.db", system_clock()
+    stored = asyncio.run(_apply(db))
+    events = events_of(stored, now, sizes[-1] + len(sizes) * _AT_ONCE * _BATCHES)
+    ingests = []
+    with closing(SqliteLog(db, min_click_delay_ms=Settings(db=db).min_click_delay_ms)) as log:
+        written = 0
+        for size in sizes:
+            while written < size:
+                some = list(islice(events, min(_FILL_AT_ONCE, size - written)))
+                log.commit(some, {})
+                written += len(some)
+            costs = [_cost(log, list(islice(events, _AT_ONCE))) for _ in range(_BATCHES)]
+            ingests.append(Ingest(written, median(costs)))
+            written += _AT_ONCE * _BATCHES
+        began = perf_counter()
+        hour = to_ms(now) - 3_600_000
+        log.refilter(Rules([Mark(hour, hour + 3_600_000, None, None, None, "benchmark")], 200, {}), None)
+        refilter_seconds = perf_counter() - began
+    return Large(written, ingests, _ask(db, now, rounds), refilter_seconds)
+
+
+def _cost(log: SqliteLog, events: Sequence[Event]) -> float:
+    began = thread_time()
+    committed = log.commit(events, {})
+    taken = (thread_time() - began) * 1e6 / len(events)
+    assert committed.count == len(events), "each event is written once"
+    return taken
+
+
+def _ask(db: Path, now: datetime, rounds: int) -> list[Answer]:
+    """Every report of the last 28 days, and each breakdown, also of one line item."""
+    app = App(Settings(db=db), clock=lambda: now, rng=Random(1), ticking=False)
+    paths = [f"/reports/{name}.json?period=28d" for name in REPORTS]
+    for by in BY:
+        for more in ("", "&line_item=item-1", "&slot=sidebar"):
+            paths.append(f"/reports/breakdown.json?period=28d&by={by}{more}")  # noqa: PERF401  (two loops)
+    answers = []
+    with TestClient(app) as client:
+        for path in paths:
+            times = []
+            for _ in range(rounds):
+                began = perf_counter()
+                answer = client.get(path, headers=_LOCAL)
+                times.append((perf_counter() - began) * 1000)
+                assert answer.status_code == 200, f"{path} was answered {answer.status_code}: {answer.text}"
+            answers.append(Answer(path, median(times), max(times)))
+    return answers
+
+
+def events_of(stored: Stored, now: datetime, count: int) -> Iterator[Event]:
+    """So many events of a month before `now`, in order of time."""
+    return islice(chain.from_iterable(_fills(stored, now, count)), count)
+
+
+def _fills(stored: Stored, now: datetime, event_count: int) -> Iterator[list[Event]]:
+    """The events of one fill after the other."""
+    rng, ids = Random(1), FillIds(1)
+    zone = stored.catalog.site[0].zone
+    places = _places(stored, zone)
+    fill_count = event_count / (2 + _VIEWED + _CLICKED)
+    begin, step = to_ms(now - timedelta(days=_DAYS)), _DAYS * 86_400_000 / fill_count
+    day_of = local_days({one.item: zone for one in places})
+    for number in range(2 * event_count):
+        place, at_ms = places[int(len(places) * rng.random() ** 2)], begin + int(number * step)
+        bucket = bucket_of_ms(at_ms)
+        day = day_of(place.item, bucket)
+        ordinal = min(31, 1 + int(rng.expovariate(0.7)))
+        facts = (
+            page_facts(
+                rng.choice(COUNTRIES), rng.choice(_DEVICES), rng.choice(_BROWSERS), rng.choice(_THEMES)
+            )
+            | (FIRST_SECTION + rng.randrange(20)) << SECTION.shift
+            | ordinal << ITEM_ORDINAL.shift
+            | ordinal << CAMPAIGN_ORDINAL.shift
+            | day_shift(day, bucket // BUCKETS_PER_DAY)
+        )
+        kinds = [Kind.IMPRESSION, Kind.MEASURABLE]
+        kinds += [Kind.VIEWABLE] * (rng.random() < _VIEWED) + [Kind.CLICK] * (rng.random() < _CLICKED)
+        fill, common = ids.next(at_ms), (bucket, day, place.slot, place.item, place.creative)
+        yield [
+            Event(
+                fill,
+                +kind,
+                at_ms + 300 * kind,
+                *common,
+                place.earns.get(kind, 0),
+                0,
+                place.size,
+                facts,
+                place.model,
+            )
+            for kind in kinds
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A creative in a slot."""
+
+    slot: int
+    item: int
+    creative: int
+    size: int
+    model: int
+    earns: Mapping[int, int]
+
+
+def _places(stored: Stored, zone: ZoneInfo) -> list[_Place]:
+    found = []
+    for _, _, item in stored.catalog.line_items():
+        price = item.price
+        earns = {+BILLABLE[price.model]: price.per_event_micros} if price and price.model in BILLABLE else {}
+        model = MODEL_CODES[price.model if price else None]
+        for slot in stored.catalog.site[0].slot:
+            for creative in item.creative:
+                if creative.size in slot.sizes:
+                    ids = stored.ids["slot", SITE, slot.name], stored.ids["line_item", item.name]
+                    made = stored.ids["creative", creative.name]
+                    found.append(_Place(*ids, made, size_code(creative.size), model, earns))
+    return found
+
+
+async def _apply(db: Path) -> Stored:
+    catalog = await CatalogStore.open(sqlite_url(db))
+    try:
+        await catalog.apply(
+            parse(catalog_file(_ITEM_COUNT), "large.toml"), author="benchmark", at=system_clock()
+        )
+        await migrate(sqlite_url(db), "events")
+        return await catalog.load()
+    finally:
+        await catalog.close()
+
+
+def tables_of(large: Large) -> list[Table]:
+    """What was measured, beside what was promised."""
+    ingest = Table(title=f"Ingest: ÷ first {large.cost_ratio:.2f} (at most {MOST_COST_RATIO})", box=SIMPLE)
+    reports = Table(
+        title=f"Reports at {large.event_count:,} events (at most {MOST_REPORT_MS:.0f} ms)", box=SIMPLE
+    )
+    for table, names in ((ingest, ("rows", "CPU µs per event")), (reports, ("report", "p50 ms", "longest"))):
+        for name in names:
+            table.add_column(name, justify="left" if name == "report" else "right", no_wrap=True)
+    for one in large.ingests:
+        ingest.add_row(f"{one.row_count:,}", f"{one.event_micros:.1f}")
+    for answer in large.answers:
+        style = "" if answer.p50_ms <= MOST_REPORT_MS else "yellow"
+        reports.add_row(answer.path, f"{answer.p50_ms:.1f}", f"{answer.longest_ms:.1f}", style=style)
+    return [ingest, reports]
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.large", description=__doc__)
+    count = int(os.environ.get("ADSERVER_BENCH_EVENTS", "10000000"))
+    parser.add_argument("--events", type=int, default=count, help="in the log (ADSERVER_BENCH_EVENTS)")
+    count = parser.parse_args().events
+    if count <= SMALL:
+        sys.exit(f"more than {SMALL:,} events are needed to compare with so many")
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    with TemporaryDirectory() as folder, console.status(f"{count:,} events: some minutes"):
+        large = measure_large((SMALL, count), Path(folder))
+    for table in tables_of(large):
+        console.print(table)
+    console.print(
+        f"Judging all of it anew holds up writers for {large.refilter_seconds:.1f} s.", highlight=False
+    )
+    _OUTPUT.parent.mkdir(exist_ok=True)
+    _OUTPUT.write_text(json.dumps(asdict(large), indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
