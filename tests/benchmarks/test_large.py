@@ -1,4 +1,4 @@
-"""The benchmark of a large log, at a small size: all is measured, all reports are answered. Never how fast."""
+"""The benchmark of a large log, at a small size: all is measured and answered. Never how fast."""
 
 from __future__ import annotations
 
