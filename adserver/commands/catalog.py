@@ -6,14 +6,17 @@ import asyncio
 import getpass
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from adserver.catalog.check import warn
+from adserver.catalog.creatives import look_at_files, unlikely_creatives
 from adserver.catalog.file import dump, load
 from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, diff, render
@@ -23,10 +26,16 @@ from adserver.engines.files import in_use
 from adserver.errors import Fault, InvalidInput, StorageFailed
 from adserver.settings import load_settings
 
+#: Of a picture no more is looked at.
+_MOST_BYTES = 20_000_000
 _ACTIONS = ("add", "change", "move", "remove")
 _STYLES = {"+": "green", "~": "yellow", "-": "red"}
 
 File = Annotated[Path, typer.Argument(help="Catalog file (TOML).")]
+Files = Annotated[
+    Path | None,
+    typer.Option("--files", help="Folder with the pictures of creatives, to look at.", show_default=False),
+]
 Db = Annotated[Path | None, typer.Option("--db", help="SQLite file (ADSERVER_DB).", show_default=False)]
 
 
@@ -36,9 +45,9 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def check(file: File) -> None:
+def check(file: File, files: Files = None) -> None:
     """Say what is wrong with a catalog file, and change nothing."""
-    catalog = _read(file)
+    catalog = _read(file, files)
     item_count = sum(1 for _ in catalog.line_items())
     typer.echo(f"{file}: no faults (sites: {len(catalog.site)}, line items: {item_count})")
 
@@ -59,10 +68,11 @@ def apply(
     db: Db = None,
     author: Annotated[str, typer.Option(help="Who is named in the history.")] = "",
     note: Annotated[str, typer.Option(help="Why, for the history.")] = "",
+    files: Files = None,
 ) -> None:
     """Make a catalog file the stored catalog: all of it or, when it has a fault, nothing."""
     path = load_settings(db=db).db
-    changes, version = asyncio.run(_apply(path, _read(file), author or user_name(), note))
+    changes, version = asyncio.run(_apply(path, _read(file, files), author or user_name(), note))
     summary = summary_of(changes, ("added", "changed", "moved", "removed"))
     typer.echo(f"Version {version}: {summary or 'nothing to change.'}")
 
@@ -82,11 +92,36 @@ def export(
         replace_file(out, text)
 
 
-def _read(file: Path) -> Catalog:
+def _read(file: Path, files: Path | None = None) -> Catalog:
     catalog = load(file)
-    for warning in warn(catalog, str(file), system_clock()):
+    refused: list[Fault] = []
+    warnings = [*warn(catalog, str(file), system_clock()), *unlikely_creatives(catalog, str(file))]
+    if files is not None:
+        refused, found = look_at_files(catalog, str(file), _reading(files))
+        warnings += found
+    for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
+    if refused:
+        raise InvalidInput(refused)
     return catalog
+
+
+def _reading(folder: Path) -> Callable[[str], bytes | None]:
+    """How the pictures in a folder are found: by the end of their address, as much of it as there is."""
+    if not folder.is_dir():
+        raise InvalidInput.one("", "--files", f"{folder} is no folder")
+    whole = folder.resolve()
+
+    def read(address: str) -> bytes | None:
+        steps = [step for step in unquote(urlsplit(address).path).split("/") if step]
+        for start in range(len(steps)):
+            path = whole.joinpath(*steps[start:]).resolve()
+            if path.is_relative_to(whole) and path.is_file():
+                with path.open("rb") as stream:
+                    return stream.read(_MOST_BYTES)
+        return None
+
+    return read
 
 
 async def _apply(db: Path, catalog: Catalog, author: str, note: str) -> tuple[tuple[Change, ...], int]:

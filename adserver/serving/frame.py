@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from adserver.catalog.creative import Creative
 from adserver.decision.context import Ask
 from adserver.serving.disclosure import said_of
-from adserver.serving.openrtb.markup import FRAME, Looks, label_of, ratio_of
+from adserver.serving.openrtb.markup import FRAME, Looks, label_of, ratio_of, with_click
 from adserver.serving.parts import Parts
 from adserver.serving.single import Filled, fill_one, request_in, sizes_in
 from adserver.serving.trackers import base_of
@@ -138,8 +138,3 @@ def _html_of_fill(parts: Parts, request: Request) -> Response:
         return Response("There is no such creative.", 404, DOCUMENT_HEADERS, "text/plain")
     click = f"{base_of(request.scope, parts.settings)}/v1/click/{token}" if creative.click else ""
     return HTMLResponse(with_click(creative.html, click), headers=CREATIVE_HEADERS)
-
-
-def with_click(html: str, click: str) -> str:
-    """HTML of an advertiser with the place of its click URL filled in."""
-    return html.replace("{click}", click)

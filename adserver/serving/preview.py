@@ -17,7 +17,8 @@ from starlette.routing import BaseRoute, Route
 from adserver.catalog.creative import Creative
 from adserver.catalog.fields import FILL_MACRO
 from adserver.clock import from_ms, to_ms
-from adserver.serving.frame import CREATIVE_HEADERS, DOCUMENT_HEADERS, document, drawing, with_click
+from adserver.serving.frame import CREATIVE_HEADERS, DOCUMENT_HEADERS, document, drawing
+from adserver.serving.openrtb.markup import with_click
 from adserver.serving.parts import Parts
 from adserver.serving.preview_token import Preview
 

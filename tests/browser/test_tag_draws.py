@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
@@ -73,6 +74,8 @@ def test_an_html_creative_is_shut_in_its_frame_and_its_click_arrives(
     assert frame.get_attribute("sandbox") == "allow-scripts allow-popups allow-popups-to-escape-sandbox"
     inside = visit.page.frame_locator("iframe")
     assert inside.locator("#found").inner_text() == "nothing"
+    href, encoded = (inside.locator("#ad").get_attribute(name) or "" for name in ("href", "data-to"))
+    assert href.startswith(f"{real_ads.url}/v1/click/") and encoded == quote(href, safe="")
     assert visit.page.url == f"{page_host[0]}/article"
     with visit.page.expect_popup() as popup:
         inside.locator("#ad").click()

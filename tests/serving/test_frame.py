@@ -12,7 +12,7 @@ from tests.newsroom import catalog_of, image, line_item, rows, server
 
 EVENTS = "SELECT kind, validity, revenue_micros FROM event ORDER BY kind"
 REQUESTS = "SELECT outcome, sum(request_count) FROM request_rollup GROUP BY outcome"
-HTML = '<a id="buy" href="{click}">Buy</a><script>window.ran = 1</script>'
+HTML = '<a id="buy" href="{click}" data-to="{click_encoded}">Buy</a><script>window.ran = 1</script>'
 
 
 def html_item(**keys: object) -> dict[str, object]:
@@ -63,6 +63,7 @@ def test_html_of_an_advertiser_has_no_origin_and_opens_with_a_token_only(tmp_pat
         assert answer.headers["content-security-policy"].startswith("sandbox allow-scripts allow-popups")
         assert "allow-same-origin" not in answer.headers["content-security-policy"]
         assert f'href="http://testserver/v1/click/{token}"' in answer.text
+        assert f'data-to="http%3A%2F%2Ftestserver%2Fv1%2Fclick%2F{token}"' in answer.text
         assert client.get(f"/v1/creative/{token[:-1]}x").status_code == 404
     with server(tmp_path / "b.db") as client:
         (image_token,) = tokens_in(client.get("/v1/frame/daily/side").text)

@@ -12,7 +12,7 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import NamedTuple
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from adserver.catalog.creative import Creative
 from adserver.catalog.fields import FILL_MACRO
@@ -85,10 +85,15 @@ _LABEL = (
 )
 
 
+def with_click(html: str, click: str) -> str:
+    """HTML of an advertiser with the places of its click URL filled in, also as a part of another's query."""
+    return html.replace("{click}", click).replace("{click_encoded}", quote(click, safe=""))
+
+
 def _drawing(creative: Creative, width: int, height: int, base: str, click: str) -> str:
     if creative.html is not None:
         # As everywhere, HTML of an advertiser has an origin of its own, and so no hold on the page.
-        inner = escape(creative.html.replace("{click}", click if creative.click else ""))
+        inner = escape(with_click(creative.html, click if creative.click else ""))
         return (
             f'<iframe sandbox="{FRAME}" srcdoc="{inner}" width="{width}" height="{height}" scrolling="no"'
             ' referrerpolicy="no-referrer" style="display:block;border:0;background:#fff"></iframe>'

@@ -80,7 +80,9 @@ const renderFrame = (slot, fill, width, height) => {
   if (!trusted) frame.setAttribute("sandbox", "allow-scripts allow-popups allow-popups-to-escape-sandbox");
   frame.referrerPolicy = "no-referrer";
   // The click's URL is absolute, because a path in a srcdoc document would lead to the page's own server.
-  frame.srcdoc = trust("createHTML", html.split("{click}").join(webUrl(click)));
+  const url = webUrl(click);
+  const filled = html.replace(/{click}/g, url).replace(/{click_encoded}/g, encodeURIComponent(url));
+  frame.srcdoc = trust("createHTML", filled);
   /** The creative's own `prefers-color-scheme` follows the frame's. */
   const paint = () => {
     frame.style.colorScheme = theme();
