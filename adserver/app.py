@@ -26,11 +26,13 @@ from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import CatalogStore, Stored, load_catalog, sqlite_url
 from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
+from adserver.engines.sqlite_leases import SqliteLeases
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_log import SqliteLog, new_node
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.engines.sqlite_report import SqliteReport
 from adserver.errors import AdserverError
+from adserver.leasing import Leasing
 from adserver.logs import configure_logs
 from adserver.loop import STATE, Loop, expectations_of
 from adserver.measurement.event import Windows
@@ -155,6 +157,8 @@ class App:
             stack.push_async_callback(log.stop)
             stack.push_async_callback(issues.close)
             self._loop.accrue()
+            if settings.workers > 1:
+                await self._share(parts, stack)
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
             stack.push_async_callback(_end, follower)
             if self._ticking:
@@ -165,6 +169,24 @@ class App:
             self._loop.save()
             if self._ticking:
                 _log.info("stopping", waiting=log.waiting_count)
+
+    async def _share(self, parts: Parts, stack: AsyncExitStack) -> None:
+        """Hold parts of goals and budgets, beside the other workers on this file, until the stack ends."""
+        settings = self.settings
+        # Whoever is not heard of serves on until it is not trusted, and then waits for its last impressions.
+        expiry_seconds = settings.lease_trust_seconds + settings.reservation_seconds
+        leasing = Leasing(
+            stack.enter_context(SqliteLeases(settings.db, parts.ids.node, expiry_ms=expiry_seconds * 1000)),
+            parts.steering.ledger,
+            self._clock,
+            parts.jobs,
+            lambda: parts.counts.page_requests,
+            every_seconds=settings.lease_seconds,
+            trust_seconds=settings.lease_trust_seconds,
+        )
+        await leasing.renew()
+        stack.push_async_callback(leasing.end)
+        stack.push_async_callback(_end, asyncio.get_running_loop().create_task(leasing.run()))
 
     async def tick(self) -> None:
         """Renew what decisions go by, from all that was counted."""

@@ -99,10 +99,16 @@ class Loop:
 
     def counted(self, counted: Sequence[Counted]) -> None:
         """New valid events are on disk."""
+        alone = self._settings.workers == 1
         for one in counted:
-            unit = _UNITS.get(Kind(one.kind), "")
             self._steering.count(
-                one.item, unit, one.event_count, one.revenue_micros, day=one.day, minute=one.minute
+                one.item,
+                _UNITS.get(Kind(one.kind), ""),
+                one.event_count,
+                one.revenue_micros,
+                day=one.day,
+                minute=one.minute,
+                own=alone or one.node == self._ids.node,
             )
 
     async def begin(self) -> None:

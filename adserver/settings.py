@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     expected_viewability: Annotated[float, Field(gt=0, le=1)] = 0.7
     #: How often bids are renewed from what was served, in seconds.
     tick_seconds: Annotated[float, Field(gt=0, le=600)] = 60.0
+    #: With several workers: how often each asks for its part of goals and budgets, in seconds.
+    lease_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
+    #: With several workers: one that cannot ask for so long serves no more of what it holds, in seconds.
+    lease_trust_seconds: Positive = 60
     #: A fill that was not drawn for this long no longer counts against its goal or budget, in seconds.
     reservation_seconds: Positive = 600
     #: A bid in an auction elsewhere stands for this long, in seconds; when bids are next renewed after that

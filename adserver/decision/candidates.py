@@ -146,7 +146,7 @@ def ids(bits: int) -> list[int]:
 
 
 def rank(
-    index: Index, candidates: Candidates, standing: Standing, closed: bytearray, *, whole: bool = False
+    index: Index, candidates: Candidates, standing: Standing, used_up: bytearray, *, whole: bool = False
 ) -> Ranking:
     """Rank by a snapshot of scores those that are not served by other rules: sponsors and roadblocks."""
     bits = candidates.eligible & index.competing
@@ -155,7 +155,7 @@ def rank(
     positions = bitmap.positions_in(bits)
     scores = standing.scores(candidates.slot)[positions]
     # Who has no room now has none until the next snapshot, most likely.
-    able = np.frombuffer(closed, dtype=np.uint8)[positions] == 0
+    able = np.frombuffer(used_up, dtype=np.uint8)[positions] == 0
     positions, scores = positions[able], scores[able]
     if not whole and len(positions) > _TOP:
         best = _best(scores, standing.jitter[positions], _TOP)

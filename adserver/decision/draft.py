@@ -233,7 +233,7 @@ class Draft:
             return i
         if ranking.whole:
             return len(contenders)
-        candidates.ranking = rank(self._index, candidates, self._standing, closed, whole=True)
+        candidates.ranking = rank(self._index, candidates, self._standing, self._ledger.used_up, whole=True)
         return self._first_free(candidates, 0)
 
     def _drawn_by_lot(self, candidates: Candidates, head: int, lots: Lots) -> Contender:

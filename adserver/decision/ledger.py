@@ -9,15 +9,15 @@ Whatever arrives after that beyond a limit is marked by the log, and not billed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from math import ceil, floor, inf
+from math import inf
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from adserver.catalog.model import LineItem, PriceModel
 from adserver.clock import local_day, next_midnight, to_us
+from adserver.decision.account import Account, Lease
 from adserver.decision.index import Index
 from adserver.decision.rates import Rates
 from adserver.decision.sponsors import Turns
@@ -25,7 +25,8 @@ from adserver.decision.sponsors import Turns
 #: What a goal may count; what else is paid for, such as conversions, only budgets hold.
 GOAL_UNITS = ("impressions", "viewables", "clicks")
 _MINUTE_US = 60_000_000
-_UTC = ZoneInfo("UTC")
+#: A set of slots that goes to one line item has seldom more.
+_MOST_TOGETHER = 8
 
 
 class Delivered(NamedTuple):
@@ -54,145 +55,6 @@ class Terms(NamedTuple):
     zone: ZoneInfo
 
 
-@dataclass(slots=True)
-class Account:
-    """What one limited line item has delivered and reserved. Amounts are in micros; None: no such limit."""
-
-    goal: int | None = None
-    unit: str = "impressions"
-    budget: int | None = None
-    daily_budget: int | None = None
-    share: int = 1
-    """Among how many workers what is left is divided."""
-    price_micros: int = 0
-    """Of one billable event."""
-    flat_micros: int = 0
-    """Of a day, where days are billed."""
-    per_fill: float = 1.0
-    """Events of `unit` that a fill is expected to bring."""
-    zone: ZoneInfo = _UTC
-    counted: int = 0
-    spent: int = 0
-    day: int = 0
-    day_spent: int = 0
-    served_count: int = 0
-    """Fills since the server started."""
-    reserved: int = 0
-    day_reserved: int = 0
-    """Reserved by fills of today."""
-    pending: dict[int, list[int]] = field(default_factory=dict)
-    """Minute → [fills of that minute that are reserved, day on which they were served]."""
-    offered: dict[int, list[int]] = field(default_factory=dict)
-    """The same of bids in auctions elsewhere."""
-    lapsed: dict[int, int] = field(default_factory=dict)
-    """Minute → bids of that minute that expired, of which some may yet be told to have won."""
-
-    def room(self) -> float:
-        """How many more fills its limits allow now."""
-        room = inf
-        if self.goal is not None:
-            room = self._leased(self.goal - self.counted) - self.reserved
-        if self.price_micros:
-            # What is left but pays for no whole event is as good as spent.
-            if self.budget is not None:
-                room = min(
-                    room, self._leased((self.budget - self.spent) // self.price_micros) - self.reserved
-                )
-            if self.daily_budget is not None:
-                today = self._leased((self.daily_budget - self.day_spent) // self.price_micros)
-                room = min(room, today - self.day_reserved)
-        return room if self._pays_today() else 0
-
-    def _pays_today(self) -> bool:
-        """Whether a flat day is paid for already, or its budgets have room for it."""
-        if not self.flat_micros or self.day_spent:
-            return True
-        budgets = (self.budget, self.spent), (self.daily_budget, self.day_spent)
-        return all(limit is None or spent + self.flat_micros <= limit for limit, spent in budgets)
-
-    @property
-    def counts_days(self) -> bool:
-        """Whether what it earns today tells how much room it has."""
-        return self.daily_budget is not None or self.flat_micros > 0
-
-    def _leased(self, events: int) -> int:
-        """This worker's part of the fills that so many more events are expected to take."""
-        return ceil(floor(events / self.per_fill + 1e-9) / self.share)
-
-    def fills(self) -> tuple[float, float]:
-        """(size, done) in fills over the whole flight; the size is infinite without a limit."""
-        if self.goal is not None:
-            return self.goal / self.per_fill, self.counted / self.per_fill + self.reserved
-        if self.budget is None or not self.price_micros:
-            return inf, 0.0
-        cost = self.price_micros * self.per_fill
-        return self.budget // self.price_micros / self.per_fill, self.spent / cost + self.reserved
-
-    def day_fills(self) -> tuple[float, float]:
-        """(size, done) in fills of today; the size is infinite without a daily budget."""
-        if self.daily_budget is None or not self.price_micros:
-            return inf, 0.0
-        cost = self.price_micros * self.per_fill
-        return (
-            self.daily_budget // self.price_micros / self.per_fill,
-            self.day_spent / cost + self.day_reserved,
-        )
-
-    def take(self, minute: int, *, offered: bool = False) -> None:
-        """Reserve one fill, or one bid that is offered."""
-        self.served_count += 1
-        self.reserved += 1
-        self.day_reserved += 1
-        held = self.offered if offered else self.pending
-        fills = held.get(minute)
-        if fills is None:
-            held[minute] = [1, self.day]
-        else:
-            fills[0] += 1
-
-    def release(self, count: int, minute: int) -> None:
-        """Give back reservations of fills of a minute, as far as there still are some.
-
-        Those of bids first, whichever it was, even if they expired and hold nothing any more: taken from the
-        others, one would be free again too soon.
-        """
-        count -= self._release(self.offered, count, minute)
-        lapsed = min(count, self.lapsed.get(minute, 0))
-        if lapsed:
-            self.lapsed[minute] -= lapsed
-        self._release(self.pending, count - lapsed, minute)
-
-    def _release(self, held: dict[int, list[int]], count: int, minute: int) -> int:
-        fills = held.get(minute)
-        if fills is None:
-            return 0
-        some = min(count, fills[0])
-        fills[0] -= some
-        self.reserved -= some
-        if fills[1] == self.day:
-            self.day_reserved -= some
-        if not fills[0]:
-            del held[minute]
-        return some
-
-    def expire(self, before: int, offered_before: int) -> None:
-        """Release what was reserved before a minute, and what was offered before another."""
-        for minute in [minute for minute in self.offered if minute < offered_before]:
-            lapsed = self._release(self.offered, self.offered[minute][0], minute)
-            self.lapsed[minute] = self.lapsed.get(minute, 0) + lapsed
-        for minute in [minute for minute in self.pending if minute < before]:
-            self._release(self.pending, self.pending[minute][0], minute)
-        for minute in [minute for minute in self.lapsed if minute < before]:
-            del self.lapsed[minute]
-
-    def begin_day(self, day: int) -> None:
-        """A new day of its own has begun, and with it a new daily budget."""
-        if day != self.day:
-            self.day, self.day_spent = day, 0
-            held = [*self.pending.values(), *self.offered.values()]
-            self.day_reserved = sum(count for count, served_on in held if served_on == day)
-
-
 class Ledger:
     """What one worker holds of every limited line item, the turns of sponsors, and creatives in sequence.
 
@@ -200,12 +62,13 @@ class Ledger:
     """
 
     def __init__(
-        self, *, reservation_seconds: int = 600, offer_seconds: int = 60, worker_count: int = 1
+        self, *, reservation_seconds: int = 600, offer_seconds: int = 60, leased: bool = False
     ) -> None:
+        """`leased`: nothing is served of a limited line item but what is granted (`lease`)."""
         self._accounts: dict[int, Account] = {}
         self._reservation_minutes = -(-reservation_seconds // 60)
         self._offer_minutes = -(-offer_seconds // 60)
-        self._worker_count = worker_count
+        self._leased = leased
         self.sponsors = Turns()
         self.closings = 0
         """Rises whenever a line item runs out of room, and with each tick."""
@@ -220,10 +83,12 @@ class Ledger:
         self.accounts: list[Account | None] = [None] * len(index.items)
         self.closed = bytearray(len(index.items))
         """1 for each line item, by position, without room for another fill."""
+        self.used_up = self.closed if not self._leased else bytearray(len(index.items))
+        """The same of those that have none until the next tick, most likely, whatever is leased before."""
         for one in terms:
             account = self._accounts.get(one.item_id)
             if account is None:
-                account = self._accounts[one.item_id] = Account(share=self._worker_count)
+                account = self._accounts[one.item_id] = Account(lease=Lease() if self._leased else None)
             self.accounts[one.position] = account
             account.unit, account.goal, account.price_micros = one.unit, one.goal, one.price_micros
             account.budget, account.daily_budget, account.zone = one.budget, one.daily_budget, one.zone
@@ -246,18 +111,26 @@ class Ledger:
             self._close_one(position, account)
 
     def count(
-        self, item_id: int, unit: str, count: int, revenue_micros: int, *, day: int, minute: int
+        self,
+        item_id: int,
+        unit: str,
+        count: int,
+        revenue_micros: int,
+        *,
+        day: int,
+        minute: int,
+        own: bool = True,
     ) -> None:
         """Take note of valid events that are on disk now; of what else than `GOAL_UNITS`, what they earned.
 
-        `day` and `minute` (since 1970) are those of their fills.
+        `day` and `minute` (since 1970) are those of their fills. `own`: this worker served them.
         """
         account = self._accounts.get(item_id)
         if account is None:
             return
         if unit == account.unit:
             account.counted += count
-        if unit == "impressions":
+        if unit == "impressions" and own:
             account.release(count, minute)
         account.spent += revenue_micros
         if day == account.day:
@@ -265,6 +138,27 @@ class Ledger:
         position = self._index.positions.get(item_id)
         if position is not None:
             self._close_one(position, account)
+
+    def release(self, item_id: int, count: int, minute: int) -> None:
+        """Give back reservations of fills that another worker counted."""
+        account = self._accounts.get(item_id)
+        if account is not None:
+            account.release(count, minute)
+
+    def leased(self) -> Iterator[tuple[int, Account, int]]:
+        """Every limited line item: its id, its account, and with how few fills it can be served at all."""
+        index = self._index
+        for position, account in enumerate(self.accounts):
+            if account is not None:
+                together = index.together >> position & 1
+                yield index.item_ids[position], account, _MOST_TOGETHER if together else 1
+
+    def grant(self, item_id: int, held: int, *, scarce: bool) -> None:
+        """Hold so much of a line item; what was counted since it was asked for is not held any more."""
+        account = self._accounts.get(item_id)
+        if account is not None and account.lease is not None:
+            lease = account.lease
+            lease.held, lease.noted, lease.scarce = max(held - lease.released, 0), held, scarce
 
     def delivered(self) -> list[Delivered]:
         """What was counted, as `restate` takes it."""
@@ -328,6 +222,20 @@ class Ledger:
 
     def _close(self) -> None:
         self.closings += 1
+        self._renew()
+        if self._leased:
+            for position, account in enumerate(self.accounts):
+                if account is not None:
+                    self.used_up[position] = min(account.left()) < 1
+
+    def renew_closed(self) -> None:
+        """Look anew who has room, after leases changed."""
+        before = bytes(self.closed)
+        self._renew()
+        if self.closed != before:
+            self.closings += 1
+
+    def _renew(self) -> None:
         for position, account in enumerate(self.accounts):
             if account is not None:
                 self.closed[position] = account.room() < 1

@@ -103,6 +103,7 @@ def ledger_of(ledger: Ledger, at: datetime | None = None) -> Ledger:
     """
     other = copy(ledger)
     other.accounts, other.closed = list(ledger.accounts), bytearray(ledger.closed)
+    other.used_up = other.closed
     other.next_midnight_us = _NEVER_US
     if at is not None:
         for position, account in enumerate(other.accounts):

@@ -236,7 +236,7 @@ class Memo:
         asked.standing, asked.closings = standing.number, self._ledger.closings
         for _, candidates, _ in asked.slots:
             if candidates.ranking.standing != standing.number:
-                candidates.ranking = rank(self._index, candidates, standing, self._ledger.closed)
+                candidates.ranking = rank(self._index, candidates, standing, self._ledger.used_up)
 
     def _forget(self, flight: int) -> None:
         """Start anew where flights began or ended since, and where too much is remembered."""

@@ -20,10 +20,11 @@ import numpy as np
 
 from adserver.catalog.model import LineItem, Tier
 from adserver.decision import bitmap
+from adserver.decision.account import Account
 from adserver.decision.arrays import Flags, Floats, Ints
 from adserver.decision.candidates import Candidates
 from adserver.decision.index import Index
-from adserver.decision.ledger import Account, Ledger
+from adserver.decision.ledger import Ledger
 from adserver.decision.plan import Booked, Planned
 from adserver.decision.schedule import Schedule
 from adserver.decision.traffic import Profile, seconds_of
@@ -65,8 +66,12 @@ class Memory:
 class Pacing:
     """Bids and multipliers of all line items of one index, and their change from tick to tick."""
 
-    def __init__(self, index: Index, profiles: Mapping[str, Profile], now: datetime) -> None:
+    def __init__(
+        self, index: Index, profiles: Mapping[str, Profile], now: datetime, *, worker_count: int = 1
+    ) -> None:
+        """`worker_count`: this one has its part of the opportunities, and so of what is needed."""
         self.index = index
+        self._worker_count = worker_count
         self.rows: Ints = np.array([p for p, i in enumerate(index.items) if _paced(i)], dtype=np.int64)
         """Position of each paced line item."""
         self.items = [index.items[position] for position in self.rows.tolist()]
@@ -145,7 +150,7 @@ class Pacing:
         need, left = np.where(today, day_need, need), np.where(today, clock.day_left, left)
         rate = self._opportunities / np.maximum(self._hours, 1e-9)
         paced = np.isfinite(need)
-        need = np.where(paced, need, 0.0)
+        need = np.where(paced, need, 0.0) / self._worker_count
         rho = np.clip(need / np.maximum(rate, 1e-9), 0.0, 1e3)
         ahead = done / np.maximum(size, 1e-9) - clock.elapsed
         want = self._wanted(rho, need, eligible, passed, ahead)

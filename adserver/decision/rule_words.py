@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from adserver.catalog.model import LineItem
+from adserver.decision.account import Account
 from adserver.decision.context import Reason
-from adserver.decision.ledger import Account
 from adserver.decision.look import Look, SlotLook
 from adserver.decision.target_words import clause, listed
 from adserver.money import format_micros

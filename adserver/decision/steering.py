@@ -97,14 +97,14 @@ class Steering:
         self.ledger = Ledger(
             reservation_seconds=expectations.reservation_seconds,
             offer_seconds=expectations.offer_seconds,
-            worker_count=expectations.worker_count,
+            leased=expectations.worker_count > 1,
         )
         self._begin(self.prepare(index, now), now)
 
     def prepare(self, index: Index, now: datetime) -> Prepared:
         """All that takes time to take an index into service; changes nothing, and may run in a thread."""
         profiles = {name: self.learned.profiles.setdefault(name, Profile()) for name in index.sites}
-        pacing = Pacing(index, profiles, now)
+        pacing = Pacing(index, profiles, now, worker_count=self.expectations.worker_count)
         return Prepared(pacing, Week(index, pacing.rows), terms_of(index))
 
     def follow(self, prepared: Prepared, now: datetime) -> None:
@@ -143,13 +143,21 @@ class Steering:
             samples[int(self._rng.random() * most)] = Sample(now, context._replace(bids=()), tuple(asks))
 
     def count(
-        self, item_id: int, unit: str, count: int, revenue_micros: int, *, day: int, minute: int
+        self,
+        item_id: int,
+        unit: str,
+        count: int,
+        revenue_micros: int,
+        *,
+        day: int,
+        minute: int,
+        own: bool = True,
     ) -> None:
         """Valid events are on disk now, of fills of a day and minute (since 1970).
 
         `unit`: "impressions", "viewables", "clicks" or other kinds.
         """
-        self.ledger.count(item_id, unit, count, revenue_micros, day=day, minute=minute)
+        self.ledger.count(item_id, unit, count, revenue_micros, day=day, minute=minute, own=own)
 
     def learn_rates(self, now: datetime) -> None:
         """Look at `learned.seen` now."""
@@ -217,7 +225,9 @@ class Steering:
 
     def _learn_traffic(self, now: datetime) -> None:
         hours = max(timedelta(0), now - self._ticked_at) / timedelta(hours=1)
-        pages, self._pages = self._pages, {}
+        # What other workers are asked for is like what this one is.
+        pages = {site: count * self.expectations.worker_count for site, count in self._pages.items()}
+        self._pages = {}
         shapes = [profile.shape[bucket_of_week(self._bucket)] for profile in self.learned.profiles.values()]
         self.learned.level.learn(sum(pages.values()), hours * float(np.mean(shapes or [1.0])))
         for site, count in pages.items():

@@ -32,7 +32,8 @@ class Limit(NamedTuple):
 class Counted(NamedTuple):
     """Events of one kind, valid and new, of one line item, and what they earned.
 
-    `day` is one of the line item's own, and `minute` that in which their fills were decided, since 1970.
+    `day` is one of the line item's own, and `minute` that in which their fills were decided, since 1970, by
+    the node with this number.
     """
 
     item: int
@@ -41,6 +42,7 @@ class Counted(NamedTuple):
     minute: int
     event_count: int
     revenue_micros: int
+    node: int = 0
 
 
 _TABLES = (
@@ -52,8 +54,8 @@ _TABLES = (
     """
     CREATE TEMP TABLE counted (
       item INTEGER NOT NULL, day INTEGER NOT NULL, kind INTEGER NOT NULL, minute INTEGER NOT NULL,
-      event_count INTEGER NOT NULL, revenue_micros INTEGER NOT NULL,
-      PRIMARY KEY (item, day, kind, minute)) WITHOUT ROWID
+      event_count INTEGER NOT NULL, revenue_micros INTEGER NOT NULL, node INTEGER NOT NULL,
+      PRIMARY KEY (item, day, kind, minute, node)) WITHOUT ROWID
     """,
     """
     CREATE TEMP TABLE pressed (
@@ -61,10 +63,11 @@ _TABLES = (
       daily_budget_micros INTEGER, reached INTEGER NOT NULL, spent INTEGER NOT NULL)
     """,
 )
-#: A fill's id begins with its time in ms, before 22 other bits (`measurement.token`).
+#: A fill's id is its time in ms, 10 bits with the number of its node, and 12 others (`measurement.token`).
 _COUNT = """
-INSERT INTO counted SELECT item, day, kind, (fill >> 22) / 60000, count(*), sum(revenue_micros)
-FROM incoming WHERE validity = 0 GROUP BY 1, 2, 3, 4
+INSERT INTO counted
+SELECT item, day, kind, (fill >> 22) / 60000, count(*), sum(revenue_micros), fill >> 12 & 1023
+FROM incoming WHERE validity = 0 GROUP BY 1, 2, 3, 4, 7
 """
 #: Line items of the batch that may be beyond a limit, with their limits and what is counted of them so far.
 #: Nothing is more than a limit that is NULL.

@@ -25,6 +25,7 @@ from adserver.engines.sqlite_closing import correct_months
 from adserver.engines.sqlite_conversions import Conversion, keep_orders, mark_conversions
 from adserver.engines.sqlite_flat import keep_days, take_due
 from adserver.engines.sqlite_fold import Rebuilt, Row, add_incoming, rebuild
+from adserver.engines.sqlite_leases import note_settled
 from adserver.engines.sqlite_limits import Counted, Limit, keep_limits, prepare_limits, replace_limits
 from adserver.engines.sqlite_marks import mark_excluded, replace_marks
 from adserver.engines.sqlite_refilter import Moved, Rules, judge, prepare_refilter, settle, take_judged
@@ -91,6 +92,8 @@ FROM json_each(?) WHERE true
 ON CONFLICT DO UPDATE SET request_count = request_count + excluded.request_count
 """
 _VALID, _DUPLICATE = 0, 1
+#: Numbers of nodes as fill ids have them (`measurement.token`), and what is none.
+_NODE_COUNT, _NO_NODE = 1024, -1
 #: What of a batch does not count, its repeats, and what has no column in the rollup (`sqlite_fold.MARKED`),
 #: by reason; most batches have nothing of these.
 _MARKED = """
@@ -134,6 +137,7 @@ class SqliteLog:
         """A click without an impression, or before `min_click_delay_ms` after it, is marked; None: no."""
         self._path = path
         self._min_click_delay_ms = min_click_delay_ms
+        self._node = _NO_NODE
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
             self._db.execute(f"PRAGMA {pragma}")
@@ -161,6 +165,7 @@ class SqliteLog:
                 "INSERT INTO counter VALUES ('node', 1) ON CONFLICT DO UPDATE SET value = value + 1"
             )
             row: tuple[int] = self._db.execute("SELECT value FROM counter WHERE name = 'node'").fetchone()
+        self._node = row[0] % _NODE_COUNT
         return row[0]
 
     def last_event_ms(self) -> int | None:
@@ -224,6 +229,8 @@ class SqliteLog:
             mark_clicks(self._db, min_click_delay_ms)
         orders = mark_conversions(self._db, conversions) if conversions else ()
         counted = keep_limits(self._db)
+        if counted:
+            note_settled(self._db, self._node)
         found = self._db.execute(_MARKED).fetchall()
         for validity, count, repeat_count in found:
             marked[validity] += count

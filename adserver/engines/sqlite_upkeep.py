@@ -17,10 +17,13 @@ _BUSY_SECONDS = 10.0
 class Upkeep:
     """A connection of its own, for one thread; close it by leaving `with`. Raises StorageFailed."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, any_thread: bool = False) -> None:
+        """`any_thread`: calls may come from several, one after the other."""
         self._path = path
         with self._faults():
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
+            self._db = sqlite3.connect(
+                path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=not any_thread
+            )
             self._db.execute("PRAGMA synchronous=FULL")
 
     def __enter__(self) -> Self:

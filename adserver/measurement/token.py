@@ -85,7 +85,7 @@ class FillIds:
     """Time-ordered 63-bit ids, unique among nodes with different numbers, even when the clock steps back."""
 
     def __init__(self, node: int) -> None:
-        self._node = node % NODE_COUNT
+        self.node = node % NODE_COUNT
         self._last = 0
 
     def next(self, at_ms: int) -> int:
@@ -95,7 +95,7 @@ class FillIds:
             stamp = self._last + 1
         self._last = stamp
         at, count = stamp >> _COUNT_BITS, stamp & ((1 << _COUNT_BITS) - 1)
-        return at << _AT_SHIFT | self._node << _COUNT_BITS | count
+        return at << _AT_SHIFT | self.node << _COUNT_BITS | count
 
     def ahead_ms(self, now_ms: int) -> int:
         """How far the newest id is ahead of the clock: much, when that was set back. Negative: it is not."""

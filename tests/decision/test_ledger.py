@@ -29,11 +29,11 @@ FLIGHT: dict[str, Any] = {"start": NOW - timedelta(days=1), "end": NOW + timedel
 class Book:
     """A ledger of one line item, and a plain list of its fills: [served at, counted or not]."""
 
-    def __init__(self, now: datetime, tier: str = "price", *, workers: int = 1, **limits: object) -> None:
+    def __init__(self, now: datetime, tier: str = "price", **limits: object) -> None:
         item = line_item("one", tier, "728x90", **{"price": {"cpm": "2"}, **limits})
         self.index = index_of(catalog_of(item))
         self.item_id = self.index.item_ids[0]
-        self.ledger = Ledger(reservation_seconds=600, offer_seconds=60, worker_count=workers)
+        self.ledger = Ledger(reservation_seconds=600, offer_seconds=60)
         self.ledger.bind(self.index, terms_of(self.index))
         self.ledger.tick(now)
         self.fills: list[list[datetime]] = []
@@ -197,23 +197,6 @@ def test_a_new_catalog_keeps_what_was_delivered_and_what_is_out() -> None:
     book.ledger.bind(without, terms_of(without))
     assert book.ledger.room(0) == inf
     assert not book.ledger.closed[0]
-
-
-@pytest.mark.parametrize(("workers", "left"), [(1, 7), (2, 7), (3, 7), (4, 1), (8, 7)])
-def test_workers_share_what_is_left(workers: int, left: int) -> None:
-    """Each may serve its part, rounded up: together all of it, and less than one each beyond it."""
-    books = [Book(NOW, workers=workers, budget=f"{left * PRICE / 1e6:.6f}") for _ in range(workers)]
-    served = [book.serve(NOW, 99) for book in books]
-    assert served == [-(-left // workers)] * workers
-    assert left <= sum(served) < left + workers
-
-
-def test_what_others_counted_leaves_less_to_each_worker() -> None:
-    book = Book(NOW, workers=2, budget="0.020")
-    assert book.ledger.room(0) == 5
-    assert book.serve(NOW, 2) == 2
-    book.ledger.restate([Delivered(book.item_id, 6, 0, 0, 6 * PRICE)])
-    assert book.ledger.room(0) == 0, "of the four left two are its own, and those are out"
 
 
 def test_a_goal_of_clicks_has_room_for_the_fills_that_bring_them() -> None:

@@ -143,10 +143,10 @@ def test_what_counts_is_told_before_it_is_acknowledged(tmp_path: Path) -> None:
     async def run() -> None:
         async with log_over(tmp_path / "log.db", on_counted=told.extend) as log:
             await log.append([event(1), event(2), event(2)])
-            assert told == [(1, 0, 1, 0, 2, 10)]
+            assert told == [(1, 0, 1, 0, 2, 10, 0)]
             await log.append([event(2)])
             await log.append([event(3)])
-            assert told[1:] == [(1, 0, 1, 0, 1, 5)]
+            assert told[1:] == [(1, 0, 1, 0, 1, 5, 0)]
 
     asyncio.run(run())
 
