@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Mount
 
 from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import Scope
+from adserver.accounts.shares import Shares
 from adserver.api.app import build as build_api
 from adserver.api.services import Services
 from adserver.console.routes import Office
@@ -60,7 +61,9 @@ def people_routes(
         accounts, services.editor, services.objects, current, deliveries, past, watch, explainer.ask
     )
     return [
-        *report_routes(sources, door(refusal_of_reports(password), Scope.REPORTS)),
+        *report_routes(
+            sources, Shares(users, clock, settings), door(refusal_of_reports(password), Scope.REPORTS)
+        ),
         explain_route(explainer, door(refuse, Scope.READ)),
         Mount("/api/v1", build_api(services)),
         *console_routes(office, clock, settings),

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     max_marks: Positive = 1_000
     #: Values, such as countries, that have a line of their own in a breakdown; the rest is `other`.
     max_breakdown_values: Positive = 25
+    #: The longest that a link to an advertiser's report may be good, in days.
+    max_share_days: Positive = 366
     #: Line items listed for each slot of a page that is explained, and the most that one may ask for.
     explained_items: Positive = 200
     max_explained_items: Positive = 5_000

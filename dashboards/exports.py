@@ -226,17 +226,18 @@ def _frequency_row(frequency: Frequency) -> Row:
 
 def reach_json(reach: Reach) -> Row:
     """What was asked, and the rows; `at_least` is browsers by how often they saw it or more, from once on."""
+    return {**asked(reach.choice), "rows": [reach_line(line) for line in reach.campaigns]}
+
+
+def reach_line(line: ReachLine) -> Row:
+    """A campaign with its line items."""
 
     def row(line: ReachLine) -> Row:
         names = {"name": line.name, "advertiser": line.advertiser, "archived": line.archived}
         counts = {**_frequency_row(line.frequency), "at_least": list(line.frequency.at_least)}
         return {**names, **counts}
 
-    rows = [
-        {**row(campaign), "line_items": [row(line) for line in campaign.line_items]}
-        for campaign in reach.campaigns
-    ]
-    return {**asked(reach.choice), "rows": rows}
+    return {**row(line), "line_items": [row(one) for one in line.line_items]}
 
 
 def asked(choice: Choice) -> Row:

@@ -7,7 +7,7 @@ light and the dark theme. Plotly reads a few tags in texts, so every text is esc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from html import escape
 from typing import Any
 
@@ -182,6 +182,50 @@ def _label(line: DayLine, before: DayLine | None, currency: str) -> list[str]:
     return [plain(text) for text in texts]
 
 
+def delivery_by_day(days: Sequence[tuple[date, Totals]], today: date) -> Figure:
+    """A bar of impressions for each day, and before it one of those that were viewable."""
+    dates = [day.isoformat() for day, _ in days]
+    partial = [day >= today for day, _ in days]
+    shown = [
+        plain(
+            f"{day_name(day)}{' (so far)' if day >= today else ''}|"
+            f"{count(totals.impression_count)} impressions|"
+            f"{count(totals.viewable_count)} viewable|{count(totals.click_count)} clicks"
+        ).replace("|", "<br>")
+        for day, totals in days
+    ]
+
+    def bars(name: str, counts: Sequence[int], token: str) -> Figure:
+        return {
+            "type": "bar",
+            "name": name,
+            "x": dates,
+            "y": list(counts),
+            "width": DAY_MS * min(0.75, 0.1 + 0.1 * len(days)),
+            "marker": {
+                "color": token,
+                "line": {"width": 0},
+                "pattern": {
+                    "shape": ["/" if one else "" for one in partial],
+                    "fgcolor": token,
+                    "bgcolor": "var(--raised)",
+                    "size": 6,
+                },
+            },
+        }
+
+    drawn = bars("Impressions", [totals.impression_count for _, totals in days], "var(--accent-soft)")
+    seen = bars("Viewable", [totals.viewable_count for _, totals in days], "var(--accent)")
+    drawn |= {"customdata": [[text] for text in shown], "hovertemplate": "%{customdata[0]}<extra></extra>"}
+    volumes = {**_axis(5), "tickformat": "~s"}
+    dated = _dates([day for day, _ in days])
+    return {
+        "data": [drawn, {**seen, "hoverinfo": "skip"}],
+        "layout": layout(barmode="overlay", hovermode="x", xaxis=dated, yaxis=volumes),
+        "config": CONFIG,
+    }
+
+
 def layout(**more: Any) -> Figure:
     """What all figures share."""
     return {
@@ -203,27 +247,30 @@ def layout(**more: Any) -> Figure:
 
 
 def _layout(days: Sequence[DayLine], currency: str) -> Figure:
+    dates = {**_dates([line.day for line in days]), "anchor": "y2"}
+    amounts = {**_axis(5), "domain": [0.34, 1], "tickprefix": plain(symbol(currency)), "tickformat": ",~f"}
+    volumes = {**_axis(3), "domain": [0, 0.22], "tickformat": "~s"}
+    return layout(barmode="stack", hovermode="x", xaxis=dates, yaxis=amounts, yaxis2=volumes)
+
+
+def _dates(days: Sequence[date]) -> Figure:
     assert days, "a report has at least one day"
     every = -(-len(days) // MOST_TICKS)
-    dates = {
+    return {
         "type": "date",
         "fixedrange": True,
         "automargin": True,
         "showgrid": False,
         # Half a day around the first and the last: bars stand on the midnight that begins their day.
-        "range": [f"{days[0].day - timedelta(days=1)}T12:00", f"{days[-1].day}T12:00"],
-        "tick0": days[0].day.isoformat(),
+        "range": [f"{days[0] - timedelta(days=1)}T12:00", f"{days[-1]}T12:00"],
+        "tick0": days[0].isoformat(),
         "dtick": every * DAY_MS,
         # The month stands on a line of its own and only where it changes.
         "tickformat": "%-d\n%b",
         "hoverformat": "%-d %b",
         "tickangle": 0,
         "ticks": "",
-        "anchor": "y2",
     }
-    amounts = {**_axis(5), "domain": [0.34, 1], "tickprefix": plain(symbol(currency)), "tickformat": ",~f"}
-    volumes = {**_axis(3), "domain": [0, 0.22], "tickformat": "~s"}
-    return layout(barmode="stack", hovermode="x", xaxis=dates, yaxis=amounts, yaxis2=volumes)
 
 
 def _axis(ticks: int) -> Figure:

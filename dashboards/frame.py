@@ -30,7 +30,13 @@ TEMPLATES.globals.update(asset=lambda name: f"/reports/{ASSETS.path(name)}", wor
 #: One key each, as Plausible has them.
 KEYS = {"today": "d", "yesterday": "e", "7d": "w", "28d": "f", "this-month": "m", "last-month": "l"}
 #: Path below /reports and name of each page.
-VIEWS = (("./", "Revenue"), ("delivery", "Delivery"), ("hours", "Hours"), ("reach", "Reach"))
+VIEWS = (
+    ("./", "Revenue"),
+    ("delivery", "Delivery"),
+    ("hours", "Hours"),
+    ("reach", "Reach"),
+    ("advertiser", "Advertisers"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import structlog
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from adserver.accounts.model import Role
 from adserver.accounts.ownership import report_scope
+from adserver.accounts.shares import Shares
 from adserver.errors import InvalidInput, StorageFailed
 from adserver.measurement.cuts import Breakdown, Cuts
 from adserver.measurement.hours import Hours
@@ -23,74 +24,62 @@ from adserver.measurement.pace import Paces
 from adserver.measurement.report import Choice, Report, Reports
 from adserver.web.door import principal_of
 from dashboards import exports, hour_pages, pace_pages
+from dashboards.answers import (
+    HEADERS,
+    NO_SITE,
+    UNREADABLE,
+    Refuse,
+    csv_file,
+    refuse_json,
+    refuse_page,
+    refuse_text,
+    sentence,
+)
 from dashboards.cut_pages import reach_page, section_of
 from dashboards.frame import ASSETS
-from dashboards.pages import message_page, report_page
+from dashboards.pages import report_page
+from dashboards.result_routes import before_door, behind_door
 from dashboards.slot_table import sort_of
 from dashboards.sources import Sources
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": POLICY,
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-NO_SITE = "The catalog has no site yet."
 NOT_FOR_ADVERTISERS = "These are the reports of a whole site, which are its publisher's."
-UNREADABLE = "The numbers cannot be read just now; try again in a moment."
-FIRST_CATALOG = """\
-[[site]]
-name = "daily"
-domain = "news.example"
-timezone = "Asia/Kathmandu"
-currency = "USD"
-[[site.slot]]
-name = "article-top"
-sizes = ["970x250", "728x90", "320x50"]
-
-$ adserver apply catalog.toml"""
 
 _log = structlog.get_logger()
 
 Handler = Callable[[Request], Awaitable[Response]]
 #: (request, the reports that one may see, what was chosen) → one of them in one form.
 Tell = Callable[[Request, Reports, Choice], Awaitable[Response]]
-#: A sentence and a status → a refusal in the form that was asked for.
-Refuse = Callable[[str, int], Response]
 Rows = Callable[[Report], list[exports.Row]]
 
 
-def routes(sources: Sources, door: Middleware) -> list[BaseRoute]:
-    """Everything below /reports, behind the door."""
+def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute]:
+    """Everything below /reports, behind the door, but for what is shared by a link."""
     reports, cuts = sources.reports, sources.cuts
     campaigns_csv = _csv("campaigns", exports.campaign_rows, exports.CAMPAIGN_COLUMNS)
     revenue_csv = _csv("revenue", exports.revenue_rows, exports.REVENUE_COLUMNS)
     slots_csv = _csv("slots", exports.slot_rows, exports.SLOT_COLUMNS)
     marked_csv = _csv("marked", exports.marked_rows, exports.MARKED_COLUMNS)
     inner = [
-        Route("/", _answer(reports, _page(cuts), _refuse_page)),
-        Route("/revenue.json", _answer(reports, _json(exports.revenue_rows), _refuse_json)),
-        Route("/revenue.csv", _answer(reports, revenue_csv, _refuse_text)),
-        Route("/slots.json", _answer(reports, _json(exports.slot_rows), _refuse_json)),
-        Route("/slots.csv", _answer(reports, slots_csv, _refuse_text)),
-        Route("/campaigns.json", _answer(reports, _json(exports.campaign_rows), _refuse_json)),
-        Route("/campaigns.csv", _answer(reports, campaigns_csv, _refuse_text)),
-        Route("/marked.json", _answer(reports, _json(exports.marked_rows), _refuse_json)),
-        Route("/marked.csv", _answer(reports, marked_csv, _refuse_text)),
-        Route("/breakdown.json", _answer(reports, _breakdown_json(cuts), _refuse_json)),
-        Route("/breakdown.csv", _answer(reports, _breakdown_csv(cuts), _refuse_text)),
-        Route("/reach", _answer(reports, _reach_page(cuts), _refuse_page)),
-        Route("/reach.json", _answer(reports, _reach_json(cuts), _refuse_json)),
-        Route("/reach.csv", _answer(reports, _reach_csv(cuts), _refuse_text)),
+        Route("/", _answer(reports, _page(cuts), refuse_page)),
+        Route("/revenue.json", _answer(reports, _json(exports.revenue_rows), refuse_json)),
+        Route("/revenue.csv", _answer(reports, revenue_csv, refuse_text)),
+        Route("/slots.json", _answer(reports, _json(exports.slot_rows), refuse_json)),
+        Route("/slots.csv", _answer(reports, slots_csv, refuse_text)),
+        Route("/campaigns.json", _answer(reports, _json(exports.campaign_rows), refuse_json)),
+        Route("/campaigns.csv", _answer(reports, campaigns_csv, refuse_text)),
+        Route("/marked.json", _answer(reports, _json(exports.marked_rows), refuse_json)),
+        Route("/marked.csv", _answer(reports, marked_csv, refuse_text)),
+        Route("/breakdown.json", _answer(reports, _breakdown_json(cuts), refuse_json)),
+        Route("/breakdown.csv", _answer(reports, _breakdown_csv(cuts), refuse_text)),
+        Route("/reach", _answer(reports, _reach_page(cuts), refuse_page)),
+        Route("/reach.json", _answer(reports, _reach_json(cuts), refuse_json)),
+        Route("/reach.csv", _answer(reports, _reach_csv(cuts), refuse_text)),
         *_all_forms(sources, "hours", _hours(sources.hours)),
         *_all_forms(sources, "delivery", _pace(sources.paces)),
+        *behind_door(sources, shares),
         ASSETS.route(),
     ]
-    return [Mount("/reports", routes=inner, middleware=[door])]
+    return [before_door(sources, shares), Mount("/reports", routes=inner, middleware=[door])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +133,14 @@ def _all_forms(sources: Sources, name: str, read: _Read) -> list[BaseRoute]:
 
     async def lines(_request: Request, own: Reports, choice: Choice) -> Response:
         told = await read(own, choice)
-        return _csv_file(choice, name, told.rows(), told.columns)
+        return csv_file(choice, name, told.rows(), told.columns)
 
     return [
         Route(f"/{name}{suffix}", _answer(sources.reports, tell, refuse))
         for suffix, tell, refuse in (
-            ("", page, _refuse_page),
-            (".json", body, _refuse_json),
-            (".csv", lines, _refuse_text),
+            ("", page, refuse_page),
+            (".json", body, refuse_json),
+            (".csv", lines, refuse_text),
         )
     ]
 
@@ -160,7 +149,8 @@ def _answer(reports: Reports, tell: Tell, refuse: Refuse) -> Handler:
     async def answer(request: Request) -> Response:
         query, principal = request.query_params, principal_of(request)
         if principal.role is Role.ADVERTISER:
-            return refuse(NOT_FOR_ADVERTISERS, 403)
+            own_report = RedirectResponse("/reports/advertiser", 303, HEADERS)
+            return own_report if refuse is refuse_page else refuse(NOT_FOR_ADVERTISERS, 403)
         own = reports.within(report_scope(principal).sites)
         try:
             choice = own.choose(
@@ -181,27 +171,6 @@ def _answer(reports: Reports, tell: Tell, refuse: Refuse) -> Handler:
             return refuse(UNREADABLE, 503)
 
     return answer
-
-
-def sentence(error: InvalidInput) -> str:
-    """All that is wrong with a query, as one sentence."""
-    return "; ".join(f"{fault.key}: {fault.problem}" for fault in error.faults) + "."
-
-
-def _refuse_page(text: str, status: int) -> Response:
-    if text == NO_SITE:
-        # Nothing went wrong: this is the first look of someone who has just installed the server.
-        advice = "Describe your site and its slots in a file, then apply it:"
-        return HTMLResponse(message_page("Reports", [text, advice], FIRST_CATALOG), headers=HEADERS)
-    return HTMLResponse(message_page("This report cannot be shown", [text]), status, HEADERS)
-
-
-def _refuse_json(text: str, status: int) -> Response:
-    return JSONResponse({"error": text}, status, HEADERS)
-
-
-def _refuse_text(text: str, status: int) -> Response:
-    return PlainTextResponse(f"{text}\n", status, HEADERS)
 
 
 def _page(cuts: Cuts) -> Tell:
@@ -238,7 +207,7 @@ def _breakdown_csv(cuts: Cuts) -> Tell:
     async def tell(request: Request, _own: Reports, choice: Choice) -> Response:
         breakdown = await _breakdown(cuts, request, choice)
         rows, columns = exports.breakdown_rows(breakdown), exports.breakdown_columns(breakdown)
-        return _csv_file(choice, f"by-{breakdown.by}", rows, columns)
+        return csv_file(choice, f"by-{breakdown.by}", rows, columns)
 
     return tell
 
@@ -252,7 +221,7 @@ def _reach_json(cuts: Cuts) -> Tell:
 
 def _reach_csv(cuts: Cuts) -> Tell:
     async def tell(_request: Request, _own: Reports, choice: Choice) -> Response:
-        return _csv_file(choice, "reach", exports.reach_rows(await cuts.reach(choice)), exports.REACH_COLUMNS)
+        return csv_file(choice, "reach", exports.reach_rows(await cuts.reach(choice)), exports.REACH_COLUMNS)
 
     return tell
 
@@ -267,14 +236,6 @@ def _json(rows: Rows) -> Tell:
 
 def _csv(name: str, rows: Rows, columns: tuple[str, ...]) -> Tell:
     async def tell(_request: Request, own: Reports, choice: Choice) -> Response:
-        return _csv_file(choice, name, rows(await own.read(choice)), columns)
+        return csv_file(choice, name, rows(await own.read(choice)), columns)
 
     return tell
-
-
-def _csv_file(choice: Choice, name: str, rows: list[exports.Row], columns: tuple[str, ...]) -> Response:
-    site, period = choice.site, choice.period
-    file = f"{site.name}-{name}-{period.first}-{period.last}.csv"
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{file}"'}
-    text = exports.as_csv(rows, columns, site.currency)
-    return Response(text.encode(), headers=headers, media_type="text/csv; charset=utf-8")

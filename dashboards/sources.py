@@ -13,6 +13,7 @@ from adserver.measurement.cuts import Cuts
 from adserver.measurement.hours import Hours
 from adserver.measurement.pace import Paces
 from adserver.measurement.report import Changes, Reports
+from adserver.measurement.results import AllResults
 from adserver.settings import Settings
 
 
@@ -24,6 +25,7 @@ class Sources:
     cuts: Cuts
     hours: Hours
     paces: Paces
+    results: AllResults
 
 
 def sources_of(
@@ -35,9 +37,11 @@ def sources_of(
     changes: Changes | None = None,
 ) -> Sources:
     """`catalog`: the one in service; `changes`: where its past is known."""
+    cuts = Cuts(rollups, catalog, settings.max_breakdown_values)
     return Sources(
         Reports(rollups, catalog, clock, settings.max_report_days, changes=changes),
-        Cuts(rollups, catalog, settings.max_breakdown_values),
+        cuts,
         Hours(rollups, catalog),
         Paces(progress, catalog),
+        AllResults(rollups, cuts, catalog),
     )

@@ -26,6 +26,10 @@ class ReportScope:
         """Whether a site's numbers are among them."""
         return self.sites is None or name in self.sites
 
+    def holds_advertiser(self, name: str) -> bool:
+        """Whether an advertiser's numbers are among them, on the sites that are."""
+        return self.advertisers is None or name in self.advertisers
+
 
 def report_scope(principal: Principal) -> ReportScope:
     """What a principal may read reports of; an advertiser's own numbers are of any site."""

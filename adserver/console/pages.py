@@ -44,7 +44,7 @@ _PLACES: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("/console/catalog/", "Catalog", frozenset(Role)),
     ("/console/line_items", "Line items", frozenset((Role.ADMIN, Role.AD_OPS, Role.ADVERTISER))),
     ("/console/why", "Why?", frozenset((Role.ADMIN, Role.AD_OPS, Role.PUBLISHER))),
-    ("/reports/", "Reports", frozenset((Role.ADMIN, Role.AD_OPS, Role.PUBLISHER))),
+    ("/reports/", "Reports", frozenset(Role)),
     ("/console/history", "History", frozenset((Role.ADMIN, Role.AD_OPS))),
     ("/console/users", "Users", frozenset((Role.ADMIN,))),
 )

@@ -63,6 +63,21 @@ LINK = sa.Table(
     sa.Column("expires_at_ms", sa.BigInteger, nullable=False),
 )
 
+SHARE = sa.Table(
+    "account_share",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("user_id", sa.Integer, nullable=False),
+    *(
+        sa.Column(name, sa.Text, nullable=False)
+        for name in ("site", "advertiser", "campaign", "period", "first", "last")
+    ),
+    sa.Column("created_at_ms", sa.BigInteger, nullable=False),
+    sa.Column("expires_at_ms", sa.BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
@@ -102,6 +117,23 @@ class TokenRow:
     user_id: int
     name: str
     scopes: str
+    created_at_ms: int
+    expires_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRow:
+    """One link to a report, by its digest, and what it shows; `user_id` 0: nobody's account."""
+
+    id: int
+    digest: str
+    user_id: int
+    site: str
+    advertiser: str
+    campaign: str
+    period: str
+    first: str
+    last: str
     created_at_ms: int
     expires_at_ms: int
 
@@ -257,12 +289,44 @@ class AccountStore:
             user = await _row_of(connection, USER, USER.c.id == user_id)
         return _user(user) if user else None
 
+    async def add_share(self, row: ShareRow) -> None:
+        """Store a new link to a report; `id` is given anew."""
+        columns = {name: getattr(row, name) for name in row.__slots__ if name != "id"}
+        async with writing(self._engine) as connection:
+            await connection.execute(sa.insert(SHARE), columns)
+
+    async def share(self, digest: str, at_ms: int) -> ShareRow | None:
+        """A link that is not over."""
+        which = sa.and_(SHARE.c.digest == digest, SHARE.c.expires_at_ms > at_ms)
+        async with reading(self._engine) as connection:
+            row = await _row_of(connection, SHARE, which)
+        return ShareRow(**row) if row else None
+
+    async def share_by_id(self, share_id: int) -> ShareRow | None:
+        """A link, over or not."""
+        async with reading(self._engine) as connection:
+            row = await _row_of(connection, SHARE, SHARE.c.id == share_id)
+        return ShareRow(**row) if row else None
+
+    async def shares_of(self, advertiser: str, at_ms: int) -> list[ShareRow]:
+        """Links to an advertiser's reports that are not over, the newest first."""
+        which = sa.and_(SHARE.c.advertiser == advertiser, SHARE.c.expires_at_ms > at_ms)
+        query = sa.select(SHARE).where(which).order_by(SHARE.c.id.desc())
+        async with reading(self._engine) as connection:
+            return [ShareRow(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def remove_share(self, share_id: int) -> None:
+        """Revoke a link."""
+        async with writing(self._engine) as connection:
+            await connection.execute(sa.delete(SHARE).where(SHARE.c.id == share_id))
+
     async def forget(self, before_ms: int, now_ms: int) -> None:
         """Remove sessions not used since `before_ms`, and links and tokens that are over."""
         async with writing(self._engine) as connection:
             await connection.execute(sa.delete(SESSION).where(SESSION.c.seen_at_ms < before_ms))
             await connection.execute(sa.delete(LINK).where(LINK.c.expires_at_ms <= now_ms))
             await connection.execute(sa.delete(TOKEN).where(TOKEN.c.expires_at_ms <= now_ms))
+            await connection.execute(sa.delete(SHARE).where(SHARE.c.expires_at_ms <= now_ms))
 
     async def _one_user(self, which: sa.ColumnElement[bool]) -> UserRow | None:
         async with reading(self._engine) as connection:

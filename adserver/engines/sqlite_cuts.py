@@ -58,6 +58,17 @@ SELECT dimension, item, ordinal, sum(impression_count) FROM (
   WHERE item IN (SELECT value FROM json_each(:items)))
 GROUP BY 1, 2, 3
 """  # noqa: S608  (our own names)
+#: By day, slot and line item; the breakdown by one dimension has them all.
+_DELIVERIES = f"""
+SELECT day, slot, item, {_TOTALS} FROM (
+  SELECT day, slot, item, {", ".join(SUMS)} FROM breakdown
+  WHERE dimension = {_ANY} AND day BETWEEN :first AND :last AND {_HERE} {{item}}
+  UNION ALL
+  SELECT day, slot, item, {", ".join(SUMS)} FROM ({BY_FILL.format(source=_NEW)})
+  WHERE day BETWEEN :first AND :last)
+GROUP BY 1, 2, 3
+"""  # noqa: S608  (our own names)
+_ONLY_ITEMS = "AND item IN (SELECT value FROM json_each(:items))"
 _SECTIONS = "SELECT CAST(substr(name, :from) AS INTEGER), value FROM saved_state WHERE name GLOB :named"
 
 
@@ -65,6 +76,23 @@ class Cut(NamedTuple):
     """What was counted under one value of a dimension; `value` is its code (`decision.facts`)."""
 
     value: int
+    impression_count: int
+    measurable_count: int
+    viewable_count: int
+    click_count: int
+    conversion_count: int
+    revenue_micros: int
+    marked_impression_count: int
+    marked_click_count: int
+    marked_conversion_count: int
+
+
+class ItemSums(NamedTuple):
+    """What was counted of a line item in one slot on one day."""
+
+    day: int
+    slot: int
+    item: int
     impression_count: int
     measurable_count: int
     viewable_count: int
@@ -102,17 +130,26 @@ class Reached(NamedTuple):
 class SqliteCuts(SqliteReader):
     """Reads the sums by dimension of one database file; raises StorageFailed.
 
-    Days are local dates of the slots' site, in days since 1970-01-01, both included. `item` None: of all.
+    Days are local dates of the slots' site, in days since 1970-01-01, both included. `items` None: of all.
     """
 
     async def breakdown(
-        self, dimension: Dimension, first: int, last: int, slots: Sequence[int], item: int | None
+        self, dimension: Dimension, first: int, last: int, slots: Sequence[int], items: Sequence[int] | None
     ) -> list[Cut]:
         """What was counted in the days, by each value of a dimension."""
-        only = "" if item is None else "AND item = :item"
+        only = "" if items is None else _ONLY_ITEMS
         statement = _BREAKDOWN.format(value=VALUE[dimension], item=only)
-        asked = {"dimension": int(dimension), "first": first, "last": last, "item": item}
+        asked: dict[str, str | int | None]
+        asked = {"dimension": int(dimension), "first": first, "last": last, "items": json.dumps(items)}
         return [Cut(*row) for row in await self._rows(statement, {**asked, "slots": json.dumps(slots)})]
+
+    async def deliveries(
+        self, first: int, last: int, slots: Sequence[int], items: Sequence[int]
+    ) -> list[ItemSums]:
+        """What was counted of some line items in the days, by day and slot."""
+        asked: dict[str, str | int | None]
+        asked = {"first": first, "last": last, "slots": json.dumps(slots), "items": json.dumps(items)}
+        return [ItemSums(*row) for row in await self._rows(_DELIVERIES.format(item=_ONLY_ITEMS), asked)]
 
     async def lately(self, first: int, last: int, slots: Sequence[int]) -> list[Lately]:
         """The line items that had impressions in the days."""

@@ -17,7 +17,7 @@ from adserver.clock import EPOCH
 from adserver.decision import facts
 from adserver.decision.facts import Dimension
 from adserver.engines.catalog_store import Stored
-from adserver.engines.sqlite_cuts import Cut, Lately, Reached
+from adserver.engines.sqlite_cuts import Cut, ItemSums, Lately, Reached
 from adserver.errors import InvalidInput
 from adserver.measurement.report import Choice, Totals
 
@@ -42,7 +42,13 @@ class Source(Protocol):
     """Where the sums come from; days are local dates of the slots' site, in days since 1970-01-01."""
 
     async def breakdown(
-        self, dimension: Dimension, first: int, last: int, slots: Sequence[int], item: int | None, /
+        self,
+        dimension: Dimension,
+        first: int,
+        last: int,
+        slots: Sequence[int],
+        items: Sequence[int] | None,
+        /,
     ) -> list[Cut]:
         """What was counted in the days, by each value of a dimension."""
         ...
@@ -158,17 +164,23 @@ class Cuts:
         self._catalog = catalog
         self._max_values = max_values
 
-    async def breakdown(self, choice: Choice, by: str = "", line_item: str = "") -> Breakdown:
-        """Words of a query (empty: not given) → the breakdown of the slots chosen. Raises InvalidInput."""
+    async def breakdown(
+        self, choice: Choice, by: str = "", line_item: str = "", items: Sequence[int] | None = None
+    ) -> Breakdown:
+        """Words of a query (empty: not given) → the breakdown of the slots chosen. Raises InvalidInput.
+
+        `items`: ids of line items, of which alone it shall be, whoever they are of.
+        """
         by = by or DEFAULT_BY
         slots = self._slots(choice)
         if by not in BY:
             raise InvalidInput.one("", "by", f"{by[:40]!r} is none of {', '.join(BY)}{nearest(by[:40], BY)}")
         dimension = BY[by]
         # A name that is not known has no events: whose line items there are elsewhere is not told.
-        item = self._catalog().ids.get(("line_item", line_item), -1) if line_item else None
+        if line_item:
+            items = [self._catalog().ids.get(("line_item", line_item), -1)]
         of_slots = list(slots.values()) if choice.slot is None else [slots[choice.slot]]
-        cuts = await self._source.breakdown(dimension, *_days(choice), of_slots, item)
+        cuts = await self._source.breakdown(dimension, *days_of(choice), of_slots, items)
         names = await self._source.sections() if dimension is Dimension.SECTION else {}
         lines = self._lines(dimension, cuts, names)
         total = sum((line.totals for line in lines), Totals())
@@ -177,7 +189,7 @@ class Cuts:
     def _lines(
         self, dimension: Dimension, cuts: Iterable[Cut], sections: Mapping[int, str]
     ) -> tuple[CutLine, ...]:
-        lines = [CutLine(*_name(dimension, cut.value, sections), _totals(cut)) for cut in cuts]
+        lines = [CutLine(*_name(dimension, cut.value, sections), totals_of(cut)) for cut in cuts]
         values = [line for line in lines if line.named is Named.VALUE]
         if dimension is Dimension.FREQUENCY:
             values.sort(key=lambda line: int(line.value.rstrip("+")))
@@ -196,7 +208,7 @@ class Cuts:
     async def reach(self, choice: Choice) -> Reach:
         """The reach of what had impressions in the period."""
         slots, stored = list(self._slots(choice).values()), self._catalog()
-        lately = {one.item: one for one in await self._source.lately(*_days(choice), slots)}
+        lately = {one.item: one for one in await self._source.lately(*days_of(choice), slots)}
         # A campaign's reach is that of all of its line items, those too that rest.
         items_in: dict[tuple[str, ...], list[int]] = {
             stored.campaigns[item]: [] for item in lately if item in stored.campaigns
@@ -228,7 +240,8 @@ class Cuts:
         return {path[2]: number for path, number in ids.items() if path[:2] == ("slot", choice.site.name)}
 
 
-def _days(choice: Choice) -> tuple[int, int]:
+def days_of(choice: Choice) -> tuple[int, int]:
+    """First and last day of a choice, in days since 1970-01-01."""
     period = choice.period
     return period.first.toordinal() - _EPOCH_DAY, period.last.toordinal() - _EPOCH_DAY
 
@@ -258,7 +271,8 @@ def _name(dimension: Dimension, code: int, sections: Mapping[int, str]) -> tuple
     return (Named.VALUE, value) if value else (Named.UNKNOWN, "")
 
 
-def _totals(cut: Cut) -> Totals:
+def totals_of(cut: Cut | ItemSums) -> Totals:
+    """Sums of events as totals; requests are not cut."""
     return Totals(
         impression_count=cut.impression_count,
         measurable_count=cut.measurable_count,

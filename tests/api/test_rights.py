@@ -154,9 +154,15 @@ def test_reports_and_explanations_of_another_site_are_not_theirs(place: Office, 
         "reach",
         "reach.json",
         "reach.csv",
+        "campaigns.json",
+        "delivery.json",
+        "hours.csv",
+        "advertiser",
+        "advertiser.json",
+        "advertiser.csv",
     )
     for form in forms:
-        assert client.get(f"/reports/{form}", params={"site": "other"}).status_code in (400, 403)
+        assert client.get(f"/reports/{form}", params={"site": "other"}).status_code in (303, 400, 403)
     page = '{"site": "other", "slots": [{"slot": "top"}]}'
     assert client.get("/api/v1/explain", params={"page": page}).status_code == 403
 

@@ -16,11 +16,13 @@ import pytest
 from adserver.measurement.hours import HOURS, HourCell, HourLine, WeekHours
 from adserver.measurement.pace import Pace, PaceLine
 from adserver.measurement.period import Period
-from adserver.measurement.report import Choice, Site
+from adserver.measurement.report import Choice, Site, Totals
+from adserver.measurement.results import ItemLine, Results
 from adserver.money import parse_micros
 from dashboards import heat
 from dashboards.hour_pages import hours_page
 from dashboards.pace_pages import bullet, pace_page, summary
+from dashboards.result_pages import Desk, results_page
 from tests.dashboards.payloads import payloads
 from tests.dashboards.test_exports import Tags
 from tests.dashboards.world import NOW, site
@@ -75,6 +77,23 @@ def test_plotly_accepts_the_heat_map_and_its_colours_end_at_twice_the_average() 
     assert figure["data"][0]["customdata"][0][HOURS - 1].startswith("c<br>Sun 23–24<br>2.0 ×")
 
 
+def results(*names: str) -> Results:
+    """What an advertiser got whose campaigns, line items and slots have these names."""
+    one = Totals(10, 9, 8, 7, 6, 5, 4)
+    return Results(
+        CHOICE,
+        names[0],
+        None,
+        one,
+        ((PERIOD.first, one),),
+        tuple(ItemLine(name, name, one) for name in names),
+        tuple((name, one) for name in names),
+        (),
+        (),
+        (),
+    )
+
+
 def goal(name: str, delivered: int, projected: int, low: int | None = None) -> PaceLine:
     """A line item of 1,000 impressions, of which 500 are due."""
     start, end = NOW - timedelta(days=5), NOW + timedelta(days=5)
@@ -101,12 +120,13 @@ def test_a_verdict_says_what_the_bar_shows() -> None:
 
 def test_no_name_adds_a_tag_or_an_attribute_to_these_pages() -> None:
     typed = payloads()
-    some = [*typed[:12], *typed[-12:]]
-    plain = ["article-top"] * len(some)
+    some = [*dict.fromkeys([*typed[:12], *typed[-12:]])]
+    plain = [f"article-{number}" for number in range(len(some))]
     found, expected = (
         Tags(
             hours_page(week(*names), [])
             + pace_page(Pace(CHOICE, tuple(goal(name, 100, 300) for name in names)), [])
+            + results_page(results(*names), [], Desk((names[0], names[1]), [], 9), alone=False)
         )
         for names in (some, plain)
     )

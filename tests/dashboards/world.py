@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 
 from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import Scope
+from adserver.accounts.shares import Shares
 from adserver.catalog.model import Catalog
 from adserver.clock import bucket_of, bucket_start
 from adserver.engines.account_store import AccountStore
@@ -169,7 +170,7 @@ def serving(path: Path, catalog: Stored, settings: Settings | None = None) -> It
         known=by_password(password),
     )
     sources = sources_of(chosen, source, progress, lambda: catalog, lambda: NOW)
-    app = Starlette(routes=routes(sources, door), lifespan=lifespan)
+    app = Starlette(routes=routes(sources, Shares(users, lambda: NOW, chosen), door), lifespan=lifespan)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

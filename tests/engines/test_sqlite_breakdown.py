@@ -163,7 +163,7 @@ async def compare_all(db: Path) -> None:
     cuts = SqliteCuts(db)
     for first, last, slots, item in ((19_998, 20_001, SLOTS, None), (20_000, 20_000, (2,), 11)):
         for dimension in Dimension:
-            found = await cuts.breakdown(dimension, first, last, slots, item)
+            found = await cuts.breakdown(dimension, first, last, slots, None if item is None else [item])
             assert set(found) == chosen(plainly(db, dimension), first, last, slots, item)
             assert len(set(found)) == len(found)
         assert set(await cuts.lately(first, last, slots)) == lately(db, first, last, slots)

@@ -315,6 +315,6 @@ def test_a_line_item_that_nobody_knows_has_nothing(tmp_path: Path) -> None:
 def test_a_word_that_is_not_known_is_refused(tmp_path: Path, words: dict[str, str], fault: str) -> None:
     stored = apply_catalog(tmp_path / "a.db", CATALOG)
     with server(tmp_path / "a.db", None), pytest.raises(InvalidInput) as caught:
-        ask(tmp_path / "a.db", stored, lambda _, cuts, choice: cuts.breakdown(choice, **words))
+        ask(tmp_path / "a.db", stored, lambda _, cuts, choice: cuts.breakdown(choice, words["by"]))
     (found,) = caught.value.faults
     assert f"{found.key}: {found.problem}".startswith(fault)
