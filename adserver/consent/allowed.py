@@ -14,6 +14,7 @@ from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 from adserver.consent.bits import Refusal
+from adserver.consent.canada import CaChoice
 from adserver.consent.gpp import Sections
 from adserver.consent.tcf import Restriction, TcString
 from adserver.consent.us import UsChoice
@@ -56,9 +57,9 @@ class Answer(StrEnum):
     NO_PROFILE = "no_profile"
     """TCF: the same without purpose 3 or 4, which make and use a profile."""
     NO_VENDOR = "no_vendor"
-    """TCF: purpose 1, and less for the network's vendor than any ad of its takes."""
+    """TCF: purpose 1, and less for the network's vendor than any ad of its takes; Canada's: purpose 1."""
     REFUSED = "refused"
-    """TCF: no consent to purpose 1, or a string of version 1."""
+    """TCF, Canada's too: no consent to purpose 1, or a string of version 1."""
     NOT_OPTED_OUT = "not_opted_out"
     """US sections of GPP: opted out of nothing."""
     OPTED_OUT = "opted_out"
@@ -145,5 +146,7 @@ def gpp_answers(sections: Sections | Refusal, in_force: tuple[int, ...], vendor:
         said = sections.get(number)
         if isinstance(said, UsChoice):
             yield Answer.OPTED_OUT if said.opted_out else Answer.NOT_OPTED_OUT
+        elif isinstance(said, CaChoice):
+            yield Answer.NO_VENDOR if said.consents(_STORE) else Answer.REFUSED
         else:
             yield Answer.UNREADABLE if said is None else tcf_answer(said, vendor)

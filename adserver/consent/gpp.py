@@ -2,7 +2,8 @@
 
 Source: IAB Tech Lab, "Global Privacy Platform String" 1.0: a header with the ids of the sections, in
 Fibonacci coding, then the sections in the order of their ids, all parted by "~". Sections that are read are 2
-(TCF of the EU), 6 (US Privacy), 7 (US national) and those of single US states; of others nothing is known.
+(TCF of the EU), 5 (TCF of Canada), 6 (US Privacy), 7 (US national) and those of single US states; of others
+nothing is known.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adserver.consent.bits import Bits, Refusal, Unreadable
+from adserver.consent.canada import CaChoice, decode_ca
 from adserver.consent.tcf import TcString, decode_tcf
 from adserver.consent.us import SECTIONS as US_SECTIONS
 from adserver.consent.us import UsChoice, decode_us, decode_usp
 
 TCF_EU = 2
+TCF_CANADA = 5
 USP = 6
 #: Largest id of a section that is believed, and so the longest code of one that is read.
 _LARGEST_ID = 10_000
 _HEADER_TYPE, _VERSION = 3, 1
 
 #: Section id → what it says.
-Sections = Mapping[int, TcString | UsChoice | Refusal]
+Sections = Mapping[int, TcString | CaChoice | UsChoice | Refusal]
 
 
 def decode_gpp(text: str) -> Sections | Refusal:
@@ -34,10 +37,12 @@ def decode_gpp(text: str) -> Sections | Refusal:
     return {number: _section(number, section) for number, section in zip(ids, texts, strict=True)}
 
 
-def _section(number: int, text: str) -> TcString | UsChoice | Refusal:
+def _section(number: int, text: str) -> TcString | CaChoice | UsChoice | Refusal:
     if number == TCF_EU:
         return decode_tcf(text)
     try:
+        if number == TCF_CANADA:
+            return decode_ca(text)
         if number == USP:
             return decode_usp(text)
         if number in US_SECTIONS:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adserver.consent.bits import Refusal
+from adserver.consent.bits import Ids, Refusal
+from adserver.consent.canada import CaChoice
 from adserver.consent.gpp import decode_gpp
 from adserver.consent.tcf import TcString
 from adserver.consent.us import LAYOUTS, UsChoice
@@ -62,7 +63,27 @@ def test_the_examples_of_the_specification() -> None:
     both = sections_of(f"DBACNYA~{eu}~1YNN")
     assert isinstance(both[2], TcString) and both[6] == UsChoice()
     canada = sections_of(f"DBABjw~{eu}~1YNN")
-    assert canada[5] == Refusal("section 5 is not read here") and canada[6] == UsChoice()
+    assert canada[5] == CaChoice(Ids(24), Ids(24)) and canada[6] == UsChoice()
+
+
+@pytest.mark.parametrize(
+    ("text", "express", "implied"),
+    [
+        ("BPSG_8APSG_8AAAAAAENAACAAAAAAAAAAAAAAAAAAA.YAAAAAAAAAA", [], []),
+        ("CPSG_8APSG_8AAAAAAENAABAAAAAAAAAAAAAAAAA.YAAAAAAAAAA", [], []),
+        (
+            "CPSG_8APSG_8AAyACAENGdCgf_gfgAfgfgBgABABAAABAB4AACAC.fHHHA4444ao",
+            [*range(1, 7), *range(13, 19)],
+            [*range(7, 13), *range(19, 25)],
+        ),
+    ],
+)
+def test_what_the_references_wrote_for_canada_is_read(
+    text: str, express: list[int], implied: list[int]
+) -> None:
+    """As they stand in the tests of the reference in Java and in JavaScript."""
+    said = sections_of(gpp({5: text}))[5]
+    assert (said.express.listed(), said.implied.listed()) == (express, implied)
 
 
 def test_the_codes_of_the_specification() -> None:
@@ -95,7 +116,7 @@ def test_no_truncation_takes_an_opt_out_back(row: dict[str, Any]) -> None:
 def test_nonsense_is_refused_and_nothing_else_happens(text: str) -> None:
     found = decode_gpp(text)
     if not isinstance(found, Refusal):
-        assert all(isinstance(said, Refusal | UsChoice | TcString) for said in found.values())
+        assert all(isinstance(said, Refusal | UsChoice | CaChoice | TcString) for said in found.values())
 
 
 HEADER_7 = gpp({7: ""}).split("~")[0]
@@ -130,10 +151,15 @@ def test_the_reason_of_a_refusal(text: str, reason: str) -> None:
         (7, us_national() + "." + base64url("0010"), "section 7 has a segment of type 0"),
         (7, us_national(gpc=0) + ".Y", "section 7 has more than two segments"),
         (28, us_national(), "section 28 is not read here"),
+        (5, "DPSG_8APSG_8AAAAAAENAACAAAAAAAAAAAAAAAAAAA", "section 5 has the unknown version 3"),
+        (5, "BPSG_8APSG_8AAAAAAENAACAAAAAA", "section 5 is cut short"),
+        (5, "BPSG_8APSG_8AAAAAAENAACAAAAAAAAAAAAAAAAAAA.Y.Y.Y", "section 5 has more than three segments"),
+        (5, "BPSG_8APSG_8AAAAAAENAACAAAAAAAAAAAAAAAAAAA.%", "section 5 is not base64url text"),
     ],
 )
 def test_a_section_that_cannot_be_read_is_refused_on_its_own(section: int, text: str, reason: str) -> None:
-    found = sections_of(gpp({6: "1NYN", section: text} if section != 6 else {6: text}))
+    given = {6: "1NYN", section: text} if section != 6 else {6: text}
+    found = sections_of(gpp(dict(sorted(given.items()))))
     assert found[section] == Refusal(reason)
     if section != 6:
         assert found[6] == UsChoice(sale=True)

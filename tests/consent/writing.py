@@ -107,3 +107,12 @@ def us_national(
     core = number(2, 6) + "01" * 6 + opt_outs + "00" * 16 + number(child, 2) * 3 + "00" + "01" + "00" * 2
     segments = [base64url(core)] + ([] if gpc is None else [base64url(number(1, 2) + number(gpc, 1))])
     return ".".join(segments)
+
+
+def canada(*, express: Collection[int] = (), implied: Collection[int] = ()) -> str:
+    """Section 5 in version 1, without vendors."""
+    dates = number(JUNE_2026, 36) * 2
+    head = number(1, 6) + dates + number(31, 12) + number(1, 12) + number(0, 6) + number(3, 6) * 2
+    flags = number(120, 12) + number(5, 6) + "0" + ids((), 12)
+    core = head + flags + ids(express, 24) + ids(implied, 24) + vendors_by_bits(()) * 2 + number(0, 12)
+    return base64url(core)

@@ -65,18 +65,21 @@ class Scans:
 
     def settle(self, now_ms: int | None = None) -> None:
         """Record the clicks that have waited for long enough; without a time, all."""
-        for key, visit in list(self._visits.items()):
+        # What came first stands first: nothing behind one that is young has to be looked at.
+        while self._visits:
+            key, visit = next(iter(self._visits.items()))
             if now_ms is not None and now_ms - visit.begun_ms < self._window_ms:
-                break  # the others came later
+                break
             del self._visits[key]
             found = Validity.SCANNER if len(visit.links) > 1 else Validity.VALID
             self._record([event._replace(validity=+found) for event in visit.waiting])
 
     def _came_before(self, address: bytes, link: Link, now_ms: int) -> bool:
-        for key, at_ms in list(self._clicked.items()):
+        while self._clicked:
+            oldest, at_ms = next(iter(self._clicked.items()))
             if now_ms - at_ms < self._repeat_ms:
                 break
-            del self._clicked[key]
+            del self._clicked[oldest]
         key = self._hash(address, repr(link))
         before = key in self._clicked
         self._clicked.setdefault(key, now_ms)
