@@ -58,8 +58,9 @@ def need_pyarrow() -> None:
 def write_day(folder: Path, day: int, batches: Iterable[Sequence[KeptEvent]]) -> Path:
     """Add events, in order of fill and kind, to the file of their day; it is on disk when this returns.
 
-    A row that is in the file already, as after a crash, stays one row, with its higher `repeat_count`. Raises
-    InvalidInput without pyarrow, StorageFailed when the file cannot be read or written; it is as before then.
+    A row that is in the file already, as after a crash, stays one row, with its higher `repeat_count` and
+    what it was judged to be last. Raises InvalidInput without pyarrow, StorageFailed when the file cannot be
+    read or written; it is as before then.
     """
     library, parquet = _libraries()
     path = file_of(folder, day)
@@ -95,7 +96,7 @@ def _merged(old: Iterable[Sequence[KeptEvent]], new: Iterable[Sequence[KeptEvent
     last: KeptEvent | None = None
     for row in heapq.merge(chain.from_iterable(old), chain.from_iterable(new), key=_known_by):
         if last is not None and _known_by(last) == _known_by(row):
-            last = max(last, row, key=lambda one: one.repeat_count)
+            last = row if row.repeat_count >= last.repeat_count else last
             continue
         if last is not None:
             yield last

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from adserver.decision.facts import Dimension
 from adserver.engines.sqlite_audit import AuditEntry, keep_entry
-from adserver.engines.sqlite_breakdown import fold_all
+from adserver.engines.sqlite_breakdown import fold_until
 from adserver.engines.sqlite_upkeep import Upkeep
 
 
@@ -49,6 +49,8 @@ class Booked(NamedTuple):
     sums: Sequence[MonthSum]
 
 
+#: A fill's id begins with its time in ms, before 22 other bits (`measurement.token`).
+_AT_SHIFT = 22
 _SUMS = MonthSum._fields[2:]
 _TOTALS = ", ".join(f"sum({name})" for name in _SUMS)
 #: What counts and is not booked. Any dimension has the totals of the month's days.
@@ -91,11 +93,11 @@ class SqliteClosing(Upkeep):
         with self._faults():
             return _open(self._db, month)
 
-    def book(self, month: Month, at_ms: int, author: str, reason: str) -> Booked | None:
-        """Close a month or, where it is closed, book what changed since; None where nothing did."""
+    def book(self, month: Month, end_ms: int, at_ms: int, author: str, reason: str) -> Booked | None:
+        """Close a month that ends at `end_ms`, or book what changed since it was; None where nothing did."""
         with self._transaction():
-            # What was counted last may be in the log only.
-            fold_all(self._db)
+            # What was counted last is in the log only; what comes from now on is summed as it comes.
+            fold_until(self._db, end_ms << _AT_SHIFT)
             row = self._db.execute(_CLOSED, month[:2]).fetchone()
             if row is None:
                 self._db.execute(_CLOSE, _asked(month))

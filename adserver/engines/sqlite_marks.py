@@ -39,7 +39,8 @@ _ALL = "SELECT from_fill >> 22, until_fill >> 22, slot, item, kind, reason FROM 
 
 def mark_excluded(db: sqlite3.Connection) -> None:
     """Mark what of `incoming` is of traffic that is marked by hand."""
-    db.execute(_MARK)
+    if db.execute("SELECT 1 FROM mark LIMIT 1").fetchone():
+        db.execute(_MARK)
 
 
 def read_marks(db: sqlite3.Connection) -> list[Mark]:

@@ -22,7 +22,9 @@ SELECT {", ".join(KeptEvent._fields)} FROM event
 WHERE fill < :end AND (fill, kind) > (:fill, :kind) ORDER BY fill, kind LIMIT {_BATCH}
 """  # noqa: S608  (our own names)
 #: What changed after it was written elsewhere is not what was written, and stays for the next time.
-_REMOVE = "DELETE FROM event WHERE fill = ? AND kind = ? AND at_ms = ? AND repeat_count = ?"
+_REMOVE = """
+DELETE FROM event WHERE fill = ? AND kind = ? AND at_ms = ? AND repeat_count = ? AND validity = ?
+"""
 _KEEP_FROM = """
 INSERT INTO counter VALUES (?, ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)
 """
@@ -54,7 +56,7 @@ class SqliteRetention(Upkeep):
 
         From the first of them on it is known that the log does not hold all of that day.
         """
-        keys = [(row.fill, row.kind, row.at_ms, row.repeat_count) for row in rows]
+        keys = [(row.fill, row.kind, row.at_ms, row.repeat_count, row.validity) for row in rows]
         with self._transaction():
             fold_until(self._db, (day + 1) * _FILLS_PER_DAY)
             self._db.execute(_KEEP_FROM, (KEPT_FROM_DAY, day + 1))

@@ -101,7 +101,7 @@ def close_month(
         raise InvalidInput.one("", "MONTH", f"{problem}; close it then, or now with --force")
     early = " before all could count" if now < settled else ""
     reason = f"closed by hand{early}" if engine.read(site, month) is None else "counted since"
-    return engine.book(found, to_ms(now), author, reason)
+    return engine.book(found, to_ms(end), to_ms(now), author, reason)
 
 
 def statement(engine: SqliteClosing, stored: Stored, site: str, month: str) -> Statement | None:

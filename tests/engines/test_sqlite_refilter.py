@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adserver.engines.sqlite_audit import AuditEntry
+from adserver.engines.sqlite_closing import Month, SqliteClosing
 from adserver.engines.sqlite_conversions import Conversion
 from adserver.engines.sqlite_limits import Limit
 from adserver.engines.sqlite_log import SqliteLog
@@ -334,6 +335,29 @@ class Plain:
             yield fill, kind, self.verdict(fill, kind)
 
 
+#: Everything, as one month of one site.
+MONTH = Month("daily", "2016-07", 0, 30_000, (1, 2, 3))
+ALL_SUMS = """
+SELECT item, sum(impression_count), sum(click_count), sum(conversion_count), sum(revenue_micros)
+FROM delivered WHERE impression_count OR click_count OR conversion_count OR revenue_micros GROUP BY 1
+"""
+
+
+def closed_sums(path: Path, log: SqliteLog) -> list[Any]:
+    """What all bookings of the month and what is pending add up to, by line item."""
+    with SqliteClosing(path) as engine:
+        read = engine.read("daily", "2016-07")
+        if read is None:
+            return rows(path, ALL_SUMS)
+        booked, pending = read
+    sums: dict[int, list[int]] = {}
+    for one in (*(one for booking in booked for one in booking.sums), *pending):
+        cell = sums.setdefault(one.item, [0] * 4)
+        counts = (one.impression_count, one.click_count, one.conversion_count, one.revenue_micros)
+        sums[one.item] = [a + b for a, b in zip(cell, counts, strict=True)]
+    return [(item, *cell) for item, cell in sorted(sums.items()) if any(cell)]
+
+
 @settings(max_examples=120, deadline=None)
 @given(BATCHES, LIMITS, MARKS, MARKS)
 def test_any_history_is_judged_as_a_plain_loop_judges_it(
@@ -348,6 +372,9 @@ def test_any_history_is_judged_as_a_plain_loop_judges_it(
         log.limit(limits)
         for number, (events, orders) in enumerate(batches):
             log.commit(events, {}, (), orders)
+            if number == 1:
+                with SqliteClosing(path) as engine:
+                    engine.book(MONTH, FIRST + 90 * DAY_MS, 0, "sita", "closed")
             if number == 2:
                 refilter(log, *first)
         for marks in (then, []):
@@ -359,6 +386,7 @@ def test_any_history_is_judged_as_a_plain_loop_judges_it(
                 found = said[fill, kind]
                 assert found == verdict or (not verdict and found in beyond)
             assert refilter(log, *marks) == []
+            assert closed_sums(path, log) == rows(path, ALL_SUMS)
             delivered = "SELECT impression_count, click_count, revenue_micros FROM delivered WHERE item = ?"
             for limit in limits:
                 for impressions, clicks, micros in rows(path, delivered.replace("?", str(limit.item))):

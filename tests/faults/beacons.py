@@ -43,14 +43,18 @@ class Tokens:
 
 
 async def load(
-    server: Server, tokens: Tokens, seconds: float, rng: Random
+    server: Server, tokens: Tokens, seconds: float, rng: Random, *, kill: bool = True
 ) -> tuple[set[tuple[int, int]], float]:
-    """Beacons from many clients until the server is killed; what was acknowledged, and events per second."""
+    """Beacons from many clients for some time; what was acknowledged, and events per second.
+
+    With `kill` the server is killed then, whatever it is at.
+    """
     acknowledged: set[tuple[int, int]] = set()
+    over = asyncio.Event()
     start = time.monotonic()
 
     async def visitor(client: httpx2.AsyncClient) -> None:
-        while True:
+        while not over.is_set():
             fills = [tokens.sign() for _ in range(EVENTS_PER_BEACON)]
             kinds = [rng.choice(list(KINDS)) for _ in fills]
             events = [{"fill": token, "type": kind} for (_, token), kind in zip(fills, kinds, strict=True)]
@@ -63,7 +67,9 @@ async def load(
 
     async def assassin() -> None:
         await asyncio.sleep(seconds)
-        server.kill()
+        over.set()
+        if kill:
+            server.kill()
 
     async with httpx2.AsyncClient(limits=httpx2.Limits(max_connections=CLIENTS), headers=HEADERS) as client:
         await asyncio.gather(assassin(), *(visitor(client) for _ in range(CLIENTS)))

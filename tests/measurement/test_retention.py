@@ -14,10 +14,13 @@ from adserver.clock import bucket_of_ms, from_ms, to_ms
 from adserver.decision.facts import day_shift
 from adserver.engines.files import locked
 from adserver.engines.parquet_archive import KeptEvent, read_day
+from adserver.engines.sqlite_audit import AuditEntry
 from adserver.engines.sqlite_backup import back_up
 from adserver.engines.sqlite_log import SqliteLog
+from adserver.engines.sqlite_marks import Mark
+from adserver.engines.sqlite_refilter import Rules
 from adserver.errors import InvalidInput
-from adserver.measurement.event import Event
+from adserver.measurement.event import Event, Validity
 from adserver.measurement.retention import ArchiveInUse, retire
 from adserver.settings import Settings, load_settings
 from tests.engines.logs import new_log
@@ -175,6 +178,28 @@ def test_what_changes_while_a_day_is_written_stays_until_the_next_run(settings: 
     assert changed not in logged(settings)
     assert [tuple(row) for row in archived(settings) if row[:3] == first[:3]] == [changed]
     log.close()
+
+
+def test_what_is_judged_otherwise_while_a_day_is_written_is_archived_as_it_was_judged_last(
+    settings: Settings,
+) -> None:
+    first = logged(settings)[0]
+    mark = Mark(first[0] >> 22, (first[0] >> 22) + 1, None, None, None, "test")
+    asked = 0
+
+    def judge_after_the_file() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            with closing(SqliteLog(settings.db)) as log:
+                log.refilter(Rules([mark], 0, {}), lambda _: AuditEntry(0, "sita", "refilter", "", "{}"))
+        return False
+
+    retire(settings, NOW, judge_after_the_file)
+    retire(settings, NOW)
+    found = [row.validity for row in archived(settings) if row[:3] == first[:3]]
+    assert found == [2 if first[9] == 2 else Validity.EXCLUDED]
+    rebuilt_day(settings)
 
 
 def test_late_rows_of_a_day_that_has_a_file_are_added_to_it(settings: Settings) -> None:
