@@ -187,6 +187,8 @@ def _used_up(look: Look, slot: SlotLook, position: int, rule: str) -> str:
     if account is None or rule == "used_up":
         if look.index.together >> position & 1:
             return "its goal or budget has room left for fewer fills than it has slots, all of which it takes"
+        if account is not None and account.lease is not None and account.lease.held <= account.reserved:
+            return "the other workers hold what is left of it just now; this one soon asks for a part again"
         return "had no room when scores were last renewed; it competes again within a minute"
     waiting = "" if account.reserved < 1 else f", and {account.reserved} more served and not counted yet"
     if rule == "used_up.goal":

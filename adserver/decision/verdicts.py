@@ -204,7 +204,7 @@ class _Court:
         if account is None:
             return "used_up"
         for limit, rule in _LIMITS.items():
-            others = dict.fromkeys(_LIMITS.keys() - {limit})
+            others = dict.fromkeys([*_LIMITS.keys() - {limit}, "lease"])
             if getattr(account, limit) is not None and replace(account, **others).room() < 1:  # type: ignore[arg-type]  # names of its fields
                 return rule
         return "used_up"

@@ -24,11 +24,12 @@ def index_of(catalog: Catalog) -> Index:
     return Index(catalog, ids, version=1, expected_ctr=EXPECTED_CTR)
 
 
-def steering_of(catalog: Catalog, now: datetime, learned: Learned | None = None, seed: int = 0) -> Steering:
-    """What serves a catalog from an instant on."""
-    return Steering(
-        index_of(catalog), learned or Learned(), Expectations(ctr=EXPECTED_CTR), now, Random(seed)
-    )
+def steering_of(
+    catalog: Catalog, now: datetime, learned: Learned | None = None, seed: int = 0, *, workers: int = 1
+) -> Steering:
+    """What serves a catalog from an instant on, in one of so many workers."""
+    expectations = Expectations(ctr=EXPECTED_CTR, worker_count=workers)
+    return Steering(index_of(catalog), learned or Learned(), expectations, now, Random(seed))
 
 
 def serve(

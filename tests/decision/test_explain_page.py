@@ -279,3 +279,18 @@ def test_another_day_has_its_own_daily_budget_and_today_keeps_its_own() -> None:
     tomorrow = look(steering.decider, PAGE, [TOP], NOW + DAY, Random(0), Tally(), elsewhen=True)
     assert explain(tomorrow, catalog, limit=9).slots[0].winner == "daily"
     assert verdict(explained(catalog, steering=steering), "daily").rule == "used_up.daily_budget"
+
+
+def test_what_other_workers_hold_is_told_apart_from_what_is_used_up() -> None:
+    catalog = catalog_of(paying("short", "1.00", budget="0.001"), paying("long", "1.00", budget="9"))
+    steering = steering_of(catalog, NOW, workers=2)
+    short, long = (explained(catalog, steering=steering, item=name) for name in ("short", "long"))
+    assert [verdict(one, name).rule for one, name in ((short, "short"), (long, "long"))] == ["used_up"] * 2
+    assert "other workers hold" in verdict(long, "long").sentence
+    index = steering.pacing.index
+    position = [item.name for item in index.items].index("short")
+    steering.ledger.grant(index.item_ids[position], 1, scarce=True)
+    steering.ledger.renew_closed()
+    assert explained(catalog, steering=steering).slots[0].winner == "short"
+    serve(steering, PAGE, [TOP], NOW, Random(0))
+    assert verdict(explained(catalog, steering=steering), "short").rule == "used_up.budget"
