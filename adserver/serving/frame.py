@@ -71,8 +71,10 @@ def _file(name: str, media_type: str, seconds: int) -> Response:
 def _answer(parts: Parts, request: Request) -> str:
     """The document; an empty one where nothing fills the slot, and where that is a fault of ours."""
     site, slot = request.path_params["site"], request.path_params["slot"]
-    parts.counts.page_requests += 1
     theme = request.query_params.get("theme")
+    if request.method == "HEAD":
+        return document("", theme)  # nobody will see anything
+    parts.counts.page_requests += 1
     try:
         ask = Ask(slot[:200], sizes_in(request.query_params))
         made = fill_one(parts, request_in(site, ask, request.query_params, parts.settings), request.scope)

@@ -70,6 +70,8 @@ def _answer(parts: Parts, request: Request) -> str:
     """The document; without an ad where nothing fills the slot, and where that is a fault of ours."""
     site, slot = request.path_params["site"], request.path_params["slot"]
     base = base_of(request.scope, parts.settings)
+    if request.method == "HEAD":
+        return _nothing(base)  # nobody will see anything
     parts.counts.page_requests += 1
     try:
         ask = Ask(slot[:200], (VIDEO,))

@@ -128,6 +128,13 @@ def test_a_bot_is_shown_what_a_reader_is_and_is_no_request(tmp_path: Path) -> No
     assert rows(tmp_path / "a.db", REQUESTS) == [("invalid.bot", 1)]
 
 
+def test_a_look_by_head_counts_nothing(tmp_path: Path) -> None:
+    with server(tmp_path / "a.db") as client:
+        assert client.head("/v1/frame/daily/top").status_code == 200
+        assert client.head("/v1/vast/daily/top").status_code == 200
+    assert rows(tmp_path / "a.db", REQUESTS) == []
+
+
 def test_a_fault_of_ours_is_an_empty_document(tmp_path: Path) -> None:
     with server(tmp_path / "a.db") as client:
         app: Any = client.app

@@ -129,7 +129,7 @@ class Issues:
     async def open(self, lock: Lock, scope: Scope) -> None:
         """Record that the picture is fetched; on disk, or at least queued, when this returns."""
         parts = self._parts
-        reader, now = reader_of(parts, scope), parts.clock()
+        reader, now = reader_of(parts, scope, opens=True), parts.clock()
         now_ms = to_ms(now)
         found = parts.screen.events(reader.visitor, now_ms, 1)
         parts.counts.count_invalid(found)
@@ -148,7 +148,7 @@ class Issues:
     def click(self, place: Place, lock: Lock, scope: Scope) -> str:
         """Record a click, when it is known what it was → the token of its fill."""
         parts = self._parts
-        reader, now_ms = reader_of(parts, scope), to_ms(parts.clock())
+        reader, now_ms = reader_of(parts, scope, opens=False), to_ms(parts.clock())
         scanner = reader.filters or scope["method"] == "HEAD"
         found = parts.screen.click(reader.visitor, now_ms, head=False, scanner=scanner)
         parts.counts.clicks += 1
@@ -256,11 +256,16 @@ def lock_of(fill: Fill, place: Place, now_ms: int, version: int) -> Lock:
     )
 
 
-def reader_of(parts: Parts, scope: Scope) -> Reader:
-    """What is known of who opens or clicks. A proxy's address and country are not its reader's."""
+def reader_of(parts: Parts, scope: Scope, *, opens: bool) -> Reader:
+    """What is known of who opens or clicks. A proxy's address and country are not its reader's.
+
+    Mail programs and proxies open pictures. Links are opened by browsers, and whatever else opens one is
+    judged as everywhere.
+    """
     agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
-    visitor, program = visitor_of(scope), program_of(agent)
+    visitor = visitor_of(scope)
     country = parts.country_of(scope["headers"], visitor.address)
+    program = program_of(agent) if opens else None
     if program is not None:
         proxy = program.endswith("_proxy")
         device = None if proxy else visitor.agent.device

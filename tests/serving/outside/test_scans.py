@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from adserver.measurement.event import Validity
 from tests.newsroom import NOW, rows, server
-from tests.serving.outside.test_pictures import LETTER, led_to, moving, sold
+from tests.serving.outside.test_pictures import GMAIL, LETTER, led_to, moving, sold
 from tests.serving.test_invalid_traffic import rebuilt
 
 READER = "198.51.100.7"
@@ -36,6 +36,13 @@ def test_a_filter_that_says_its_name_is_marked(tmp_path: Path, agent: str) -> No
         led_to(client, **{"user-agent": agent})
         led_to(client)
     assert validities(tmp_path / "a.db") == [SCANNER, 0]
+
+
+@pytest.mark.parametrize("agent", ["Mozilla/5.0", GMAIL, "python-requests/2.32"])
+def test_what_opens_pictures_or_is_no_browser_does_not_click(tmp_path: Path, agent: str) -> None:
+    with server(tmp_path / "a.db", sold("one"), address=READER) as client:
+        led_to(client, **{"user-agent": agent})
+    assert validities(tmp_path / "a.db") == [Validity.BOT]
 
 
 def test_a_link_asked_for_by_head_is_marked_and_leads_on(tmp_path: Path) -> None:
