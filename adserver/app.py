@@ -38,6 +38,7 @@ from adserver.loop import STATE, Loop, expectations_of
 from adserver.measurement.event import Windows
 from adserver.measurement.limits import limits_of
 from adserver.measurement.log import EventLog
+from adserver.measurement.pulse import Pulse, slots_asked
 from adserver.measurement.sections import SECTIONS, Sections
 from adserver.measurement.token import FillIds, TokenKey
 from adserver.serving.consent import Consents
@@ -162,13 +163,24 @@ class App:
             follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
             stack.push_async_callback(_end, follower)
             if self._ticking:
-                for task in (self._loop.run(), keep_up(settings, self._clock, self._current, parts.jobs)):
+                keeping = keep_up(settings, self._clock, self._current, parts.jobs)
+                for task in (self._loop.run(), keeping, self._pulse(parts).run()):
                     stack.push_async_callback(_end, asyncio.get_running_loop().create_task(task))
                 _log.info("serving", db=str(settings.db), catalog=parts.live.version)
             yield parts
             self._loop.save()
             if self._ticking:
                 _log.info("stopping", waiting=log.waiting_count)
+
+    def _pulse(self, parts: Parts) -> Pulse:
+        """The last hour of this worker, from now on."""
+
+        def counted() -> tuple[int, int, int]:
+            return (*slots_asked(parts.log.counts.decisions), parts.counts.errors)
+
+        pulse = Pulse(parts.ids.node, counted, self._clock, parts.log.save_state)
+        parts.took = pulse.took
+        return pulse
 
     async def _share(self, parts: Parts, stack: AsyncExitStack) -> None:
         """Hold parts of goals and budgets, beside the other workers on this file, until the stack ends."""

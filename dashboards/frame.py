@@ -36,6 +36,7 @@ VIEWS = (
     ("hours", "Hours"),
     ("reach", "Reach"),
     ("advertiser", "Advertisers"),
+    ("live", "Live"),
 )
 
 

@@ -45,7 +45,7 @@ _REASONS: dict[str, tuple[str, str, str]] = {
     "unknown_site": ("The page asked for an unknown site", "Look at the names of sites", "catalog"),
     "unknown_slot": ("The page asked for an unknown slot", "Look at the site’s slots", "site"),
     "too_many_slots": ("The page asked for too many slots at once", "Look at the site’s slots", "site"),
-    "error": ("A fault of the server; its log says more", "Look at the site", "site"),
+    "error": ("A fault of the server; its log says more", "See whether serving is healthy", "live"),
 }
 
 

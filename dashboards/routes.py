@@ -22,8 +22,9 @@ from adserver.measurement.cuts import Breakdown, Cuts
 from adserver.measurement.hours import Hours
 from adserver.measurement.pace import Paces
 from adserver.measurement.report import Choice, Report, Reports
+from adserver.measurement.vitals import AllVitals
 from adserver.web.door import principal_of
-from dashboards import exports, hour_pages, pace_pages
+from dashboards import exports, hour_pages, live_pages, pace_pages
 from dashboards.answers import (
     HEADERS,
     NO_SITE,
@@ -76,6 +77,7 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
         Route("/reach.csv", _answer(reports, _reach_csv(cuts), refuse_text)),
         *_all_forms(sources, "hours", _hours(sources.hours)),
         *_all_forms(sources, "delivery", _pace(sources.paces)),
+        *_all_forms(sources, "live", _live(sources.vitals)),
         *behind_door(sources, shares),
         ASSETS.route(),
     ]
@@ -117,6 +119,19 @@ def _pace(paces: Paces) -> _Read:
             lambda: pace_pages.pace_json(found),
             lambda: pace_pages.pace_rows(found),
             pace_pages.COLUMNS,
+        )
+
+    return read
+
+
+def _live(vitals: AllVitals) -> _Read:
+    async def read(own: Reports, choice: Choice) -> _Told:
+        found = await vitals.read(choice, own.only)
+        return _Told(
+            lambda: live_pages.live_page(found, own.sites()),
+            lambda: live_pages.live_json(found),
+            lambda: live_pages.live_rows(found),
+            live_pages.COLUMNS,
         )
 
     return read

@@ -14,6 +14,7 @@ from adserver.measurement.hours import Hours
 from adserver.measurement.pace import Paces
 from adserver.measurement.report import Changes, Reports
 from adserver.measurement.results import AllResults
+from adserver.measurement.vitals import AllVitals
 from adserver.settings import Settings
 
 
@@ -26,6 +27,7 @@ class Sources:
     hours: Hours
     paces: Paces
     results: AllResults
+    vitals: AllVitals
 
 
 def sources_of(
@@ -44,4 +46,5 @@ def sources_of(
         Hours(rollups, catalog),
         Paces(progress, catalog),
         AllResults(rollups, cuts, catalog),
+        AllVitals(rollups, catalog),
     )

@@ -228,6 +228,16 @@ def freshness(last_event_at: datetime | None, zone: ZoneInfo, today: date) -> st
     return f"last event {day}, {local:%H:%M}"
 
 
+def age(seconds: float | None) -> str:
+    """How long ago the newest event came: `last event 3 s ago`."""
+    if seconds is None:
+        return "no event yet"
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"last event {int(seconds // size)} {unit} ago"
+    return f"last event {int(seconds)} s ago"
+
+
 def auctions(total: Totals) -> str:
     """What came of auctions that were held elsewhere."""
     return (

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from adserver.clock import BUCKET_SECONDS
 from adserver.engines.sqlite_cuts import SqliteCuts
 from adserver.engines.sqlite_hours import SqliteHours
+from adserver.engines.sqlite_minutes import SqliteMinutes
 
 # CROSS JOIN keeps the days outside, so that each is one range of the primary key (bucket, …). What a network
 # says that it paid takes the place of what was estimated for the same day, slot and creative. What happened
@@ -112,7 +113,7 @@ class Sums(NamedTuple):
     creative: int | None = None
 
 
-class SqliteReport(SqliteCuts, SqliteHours):
+class SqliteReport(SqliteCuts, SqliteHours, SqliteMinutes):
     """Reads the rollups, and the sums by dimension, of one database file; raises StorageFailed."""
 
     async def sums(

@@ -7,6 +7,7 @@ into slots that stay empty (`error`), logged and counted.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import Any
 
 import structlog
@@ -108,12 +109,14 @@ class Edge:
         parts = self.parts
         request = read_fill(body, parts.settings)
         parts.counts.page_requests += 1
+        began = perf_counter()
         try:
             text = answer_fill(parts, request, scope)
         except Exception:
             parts.counts.errors += 1
             _log.exception("page request failed", site=request.site)
             text = answer_errors(parts, request)
+        parts.took(perf_counter() - began)
         await respond(send, 200, _JSON, text)
 
     async def _events(self, scope: Scope, body: bytes, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -64,3 +65,5 @@ class Parts:
     jobs: Jobs
     day_of: DayOf = utc_day
     counts: EdgeCounts = field(default_factory=EdgeCounts)
+    took: Callable[[float], None] = lambda _seconds: None
+    """Told how long each page request took to answer, in seconds."""

@@ -1,4 +1,4 @@
-// The drawing of figures, the keys of periods, and names of countries. All else works without this file.
+// The drawing of figures, the keys of periods, names of countries, and what is renewed. All else works without this file.
 (() => {
   'use strict';
   // Figures name their colours as CSS tokens; only the browser knows what those are in the theme shown.
@@ -40,8 +40,27 @@
     if (link) link.click();
   }
 
+  // A page of now asks for itself again each second while somebody looks, and takes over what it says.
+  async function renew(place) {
+    if (!document.hidden) {
+      try {
+        const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+        const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
+        const newer = answer.ok && page.querySelector('[data-live]');
+        if (newer) place.replaceChildren(...newer.childNodes);
+        place.classList.toggle('lost', !newer);
+      } catch { place.classList.add('lost'); }
+    }
+    setTimeout(renew, 1000, place);
+  }
+
   // Scripts that are deferred have run by then.
-  document.addEventListener('DOMContentLoaded', () => { draw(); nameRegions(); });
+  document.addEventListener('DOMContentLoaded', () => {
+    draw();
+    nameRegions();
+    const live = document.querySelector('[data-live]');
+    if (live) setTimeout(renew, 1000, live);
+  });
   document.addEventListener('keydown', follow);
   document.addEventListener('themechange', draw);
 })();
