@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount
 
 from adserver.accounts.accounts import Accounts
@@ -21,6 +22,7 @@ from adserver.console.pages import ASSETS
 from adserver.console.preview import Previews
 from adserver.console.seen import TagsSeen
 from adserver.console.sign_in import SignIn, refuse
+from adserver.console.unreachable import Unreachable
 from adserver.console.users import Users
 from adserver.console.why import Why
 from adserver.editing.editor import Editor
@@ -31,6 +33,7 @@ from adserver.measurement.delivery import Deliveries
 from adserver.measurement.slots import SlotWatch
 from adserver.settings import Settings
 from adserver.web.door import Door
+from adserver.web.numbers import register as register_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,9 @@ class Office:
     past: PastPages
     watch: SlotWatch
     explain: ExplainPage
+
+
+register_number()
 
 
 def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
@@ -71,5 +77,7 @@ def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
         *History(editor, clock).routes(),
         *Users(accounts, settings, office.current).routes(),
     ]
-    behind = Mount("/", routes=inner, middleware=[door])
-    return [Mount("/console", routes=[ASSETS.route(), *SignIn(accounts, settings).routes(), behind])]
+    behind = Mount("/", routes=inner, middleware=[door, Middleware(Unreachable)])
+    small = Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
+    pages = Mount("/", routes=[*SignIn(accounts, settings).routes(), behind], middleware=[small])
+    return [Mount("/console", routes=[ASSETS.route(), pages])]

@@ -21,7 +21,6 @@ from adserver.errors import Fault, InvalidInput
 from adserver.settings import Settings
 from adserver.web.door import principal_of
 
-_MOST_ID = 2**63
 #: Role → its name, and what it is for, in a sentence.
 _ROLES = {
     Role.ADMIN: ("Administrator", "Sees and changes everything, users included."),
@@ -46,11 +45,11 @@ class Users:
             ("/users", "GET"): self._list,
             ("/users/new", "GET"): self._blank,
             ("/users/new", "POST"): self._invite,
-            ("/users/{user:int}", "GET"): self._one,
-            ("/users/{user:int}/rights", "POST"): self._rights,
-            ("/users/{user:int}/disable", "POST"): self._disable,
-            ("/users/{user:int}/enable", "POST"): self._enable,
-            ("/users/{user:int}/link", "POST"): self._link,
+            ("/users/{user:number}", "GET"): self._one,
+            ("/users/{user:number}/rights", "POST"): self._rights,
+            ("/users/{user:number}/disable", "POST"): self._disable,
+            ("/users/{user:number}/enable", "POST"): self._enable,
+            ("/users/{user:number}/link", "POST"): self._link,
         }
         return [
             Route(path, _administrators_only(answer), methods=[method])
@@ -117,8 +116,7 @@ class Users:
         return self._form(request, row, link=self._address(await self._accounts.new_link(row.id)))
 
     async def _found(self, request: Request) -> UserRow | None:
-        user_id = request.path_params["user"]
-        return await self._accounts.store.user(user_id) if user_id < _MOST_ID else None
+        return await self._accounts.store.user(request.path_params["user"])
 
     def _address(self, token: str) -> str:
         return f"{self._settings.base_url}/console/password/{token}"

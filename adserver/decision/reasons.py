@@ -7,10 +7,11 @@ came closest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from adserver.clock import to_us
 from adserver.decision.look import look
 from adserver.decision.page import Decider
 from adserver.decision.sentences import Sentences
@@ -50,8 +51,12 @@ def replay_pages(decider: Decider, position: int, samples: Sequence[Sample]) -> 
     served_count = 0
     found: dict[str, Hindrance] = {}
     counts: dict[str, int] = {}
+    alike: dict[Hashable, Hindrance | None] = {}
     for sample in samples:
-        closest = _closest(decider, position, sample, counts)
+        key = _key(decider, sample)
+        if key not in alike:
+            alike[key] = _closest(decider, position, sample, counts)
+        closest = alike[key]
         if closest is None:
             continue
         if closest.rule == WON:
@@ -66,6 +71,16 @@ def replay_pages(decider: Decider, position: int, samples: Sequence[Sample]) -> 
         for one in (found[rule],)
     ]
     return Replayed(served_count + sum(counts.values()), served_count, hindrances)
+
+
+def _key(decider: Decider, sample: Sample) -> Hashable:
+    """What a decision about a page hangs on, beside what is the same for all: bids, counts, a new visitor."""
+    index, now_us = decider.index, to_us(sample.at)
+    site = index.sites.get(sample.context.site)
+    if site is None:
+        return None
+    times = index.flights.segment(now_us), index.hours.segment(site.zone, now_us)
+    return index.page_key(site, sample.context), sample.asks, times
 
 
 def _closest(decider: Decider, position: int, sample: Sample, known: dict[str, int]) -> Hindrance | None:

@@ -13,11 +13,12 @@ from datetime import datetime
 from typing import TypeVar
 
 from adserver.accounts.model import Principal
-from adserver.accounts.ownership import forbidden, visible
+from adserver.accounts.ownership import forbidden, visible, visible_entries
 from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, Entry, Path, assemble, diff_entries, flatten
 from adserver.clock import Clock
 from adserver.editing.edits import Edit, edited, undone
+from adserver.editing.masking import masked
 from adserver.engines.catalog_history import CatalogHistory, Step
 from adserver.engines.catalog_store import CatalogStore, State
 from adserver.engines.sql import create_engine
@@ -26,6 +27,8 @@ from adserver.errors import AdserverError, Fault, InvalidInput
 Result = TypeVar("Result")
 #: Versions looked at for one page of a history: of many, only a few may be theirs.
 _MOST_LOOKED_AT = 500
+#: Versions that are remembered, and objects that these changed, before they are forgotten.
+_MOST_STEPS, _MOST_CHANGES_KEPT = 200, 50_000
 
 
 class Forbidden(AdserverError):
@@ -58,12 +61,18 @@ class Editor:
     def __init__(self, url: str, clock: Clock) -> None:
         self._url = url
         self._clock = clock
+        self._steps: dict[int, Step] = {}
+        """Of versions that were asked for: what a version changed does not change any more."""
 
     async def edit(
         self, principal: Principal, edits: Sequence[Edit], *, note: str = "", dry_run: bool = False
     ) -> Edited:
         """Make edits, all or none."""
-        return await self._change(principal, lambda state: edited(state, edits), note, dry_run)
+
+        def alter(state: State) -> Mapping[Path, Entry]:
+            return edited(state, edits, visible_entries(principal, state.entries))
+
+        return await self._change(principal, alter, note, dry_run)
 
     async def replace(
         self, principal: Principal, catalog: Catalog, *, note: str = "", dry_run: bool = False
@@ -111,7 +120,7 @@ class Editor:
                 revisions = await history.revisions(path=path, before=oldest, until=until, most=most)
                 for revision in revisions:
                     oldest = revision.version
-                    step = _own(principal, await history.step(oldest))
+                    step = _own(principal, await self._step_of(history, oldest))
                     own += [step] if step else []
                     if len(own) == most:
                         return Past(own, oldest if oldest > 1 else None)
@@ -125,9 +134,20 @@ class Editor:
         """What one version changed of theirs; None: nothing."""
 
         async def read(history: CatalogHistory) -> Step | None:
-            return _own(principal, await history.step(version))
+            return _own(principal, await self._step_of(history, version))
 
         return await self._in_thread(lambda: self._with_history(read))
+
+    async def _step_of(self, history: CatalogHistory, version: int) -> Step | None:
+        step = self._steps.get(version)
+        if step is None:
+            step = await history.step(version)
+            kept = sum(len(known.changes) for known in self._steps.values())
+            if len(self._steps) >= _MOST_STEPS or kept > _MOST_CHANGES_KEPT:
+                self._steps.clear()
+            if step is not None:
+                self._steps[version] = step
+        return step
 
     async def as_of(self, principal: Principal, version: int | None = None) -> Catalog:
         """The catalog as it is, or was at a version, as far as they see it."""
@@ -159,6 +179,8 @@ class Editor:
                     guarded, author=author, at=self._clock(), note=note, dry_run=dry_run
                 )
                 return Edited(changes, version)
+            except InvalidInput as error:
+                raise InvalidInput(masked(principal, await store.state(), error.faults)) from None
             finally:
                 await store.close()
 

@@ -49,8 +49,13 @@ class Conflict(AdserverError):
         super().__init__(f"{names}: changed by somebody else in the meantime; look again")
 
 
-def edited(state: State, edits: Sequence[Edit]) -> dict[Path, Entry]:
-    """All objects after the edits, in their order. Raises InvalidInput with every fault, or Conflict."""
+def edited(
+    state: State, edits: Sequence[Edit], seen: Mapping[Path, Entry] | None = None
+) -> dict[Path, Entry]:
+    """All objects after the edits, in their order. Raises InvalidInput with every fault, or Conflict.
+
+    `seen`: those that their author may see, so that none else is named; None: all.
+    """
     stale = {
         edit.path: state.versions.get(edit.path, 0)
         for edit in edits
@@ -61,7 +66,7 @@ def edited(state: State, edits: Sequence[Edit]) -> dict[Path, Entry]:
     entries = dict(state.entries)
     faults: list[Fault] = []
     for edit in edits:
-        faults += _FAULTS[edit.action](entries, edit)
+        faults += _FAULTS[edit.action](entries, edit, entries if seen is None else seen)
         if not faults:
             _MAKE[edit.action](entries, edit)
     if faults:
@@ -83,7 +88,7 @@ def merged(body: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _add_faults(entries: Mapping[Path, Entry], edit: Edit) -> list[Fault]:
+def _add_faults(entries: Mapping[Path, Entry], edit: Edit, _: Mapping[Path, Entry]) -> list[Fault]:
     kind = edit.path[0]
     if kind not in PARENTS:
         return [Fault("", title(edit.path), f"there is no kind {kind!r}{nearest(kind, PARENTS)}")]
@@ -100,14 +105,14 @@ def _add_faults(entries: Mapping[Path, Entry], edit: Edit) -> list[Fault]:
     return faults + _key_faults(edit)
 
 
-def _change_faults(entries: Mapping[Path, Entry], edit: Edit) -> list[Fault]:
-    return _absent(entries, edit) or _key_faults(edit)
+def _change_faults(entries: Mapping[Path, Entry], edit: Edit, seen: Mapping[Path, Entry]) -> list[Fault]:
+    return _absent(entries, edit, seen) or _key_faults(edit)
 
 
-def _absent(entries: Mapping[Path, Entry], edit: Edit) -> list[Fault]:
+def _absent(entries: Mapping[Path, Entry], edit: Edit, seen: Mapping[Path, Entry]) -> list[Fault]:
     if edit.path in entries:
         return []
-    meant = nearest(edit.path[-1], [path[-1] for path in entries if path[0] == edit.path[0]])
+    meant = nearest(edit.path[-1], [path[-1] for path in seen if path[0] == edit.path[0]])
     return [Fault("", title(edit.path), f"is not there{meant}")]
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,9 @@ from adserver.accounts.model import Principal
 from adserver.accounts.ownership import visible_entries
 from adserver.catalog.plan import Entry, Path
 from adserver.engines.catalog_store import CatalogStore, State
+
+#: Of so many different rights it is remembered what they let see.
+_MOST_RIGHTS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +29,25 @@ class Seen:
     entries: Mapping[Path, Entry]
     versions: Mapping[Path, int]
     """Object → the version that gave it its present form."""
+    _kinds: dict[str, dict[Path, Entry]] = field(default_factory=dict)
+    _inside: dict[Path | None, dict[Path, Entry]] = field(default_factory=dict)
 
-    def of_kind(self, kind: str) -> dict[Path, Entry]:
+    def of_kind(self, kind: str) -> Mapping[Path, Entry]:
         """The objects of one kind, in their order within what they are in."""
-        found = [(path, entry) for path, entry in self.entries.items() if path[0] == kind]
-        return dict(sorted(found, key=lambda pair: (pair[1].parent or (), pair[1].position)))
+        found = self._kinds.get(kind)
+        if found is None:
+            own = [(path, entry) for path, entry in self.entries.items() if path[0] == kind]
+            found = dict(sorted(own, key=lambda pair: (pair[1].parent or (), pair[1].position)))
+            self._kinds[kind] = found
+        return found
 
-    def inside(self, parent: Path) -> dict[Path, Entry]:
+    def inside(self, parent: Path) -> Mapping[Path, Entry]:
         """The objects directly in another, in their order."""
-        found = [(path, entry) for path, entry in self.entries.items() if entry.parent == parent]
-        return dict(sorted(found, key=lambda pair: (pair[0][0], pair[1].position)))
+        if not self._inside:
+            ordered = sorted(self.entries.items(), key=lambda pair: (pair[0][0], pair[1].position))
+            for path, entry in ordered:
+                self._inside.setdefault(entry.parent, {})[path] = entry
+        return self._inside.get(parent, {})
 
     def above(self, path: Path) -> list[Path]:
         """What an object is in, from the outermost on."""
@@ -55,6 +67,8 @@ class Objects:
         self._store = store
         self._url = url
         self._state: State | None = None
+        self._seen: dict[object, Seen] = {}
+        """Of that state, by what somebody may see."""
         self._loading = asyncio.Lock()
 
     async def seen_by(self, principal: Principal) -> Seen:
@@ -64,8 +78,16 @@ class Objects:
             async with self._loading:
                 if self._state is None or self._state.version != version:
                     self._state = await asyncio.to_thread(lambda: asyncio.run(_load(self._url)))
-        state = self._state
-        return Seen(state.version, visible_entries(principal, state.entries), state.versions)
+                    self._seen.clear()
+        rights = (principal.everywhere, principal.role, principal.sites, principal.advertisers)
+        seen = self._seen.get(rights)
+        if seen is None:
+            state = self._state
+            seen = Seen(state.version, visible_entries(principal, state.entries), state.versions)
+            if len(self._seen) >= _MOST_RIGHTS:
+                self._seen.clear()
+            self._seen[rights] = seen
+        return seen
 
 
 def state_at(line_item: Mapping[str, Any], now: datetime) -> str:

@@ -1,0 +1,166 @@
+"""Every screen in Chromium, with texts that try to break out: axe-core and content policy find nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.resources import files
+
+import pytest
+from playwright.sync_api import Browser
+
+from adserver.console.pages import ASSETS
+from tests.console.office import PASSWORD, Office, office
+from tests.dashboards.payloads import payloads
+from tests.dashboards.test_browser import Visit, chromium, opened
+from tests.newsroom import BROWSER
+
+__all__ = ["chromium"]
+pytestmark = pytest.mark.browser
+
+ADMIN = "admin@news.example"
+AXE = files("axe_playwright_python").joinpath("axe.min.js")
+MARK = f"/console/{ASSETS.path('mark.svg')}"
+ITEM, CREATIVE = "savings-top", "savings-970"
+SCREENS = (
+    "",
+    "catalog/",
+    "catalog/site/daily",
+    "catalog/slot/daily/article-top",
+    "catalog/advertiser/himal-bank",
+    "catalog/campaign/himal-bank/savings",
+    f"catalog/line_item/{ITEM}",
+    f"catalog/creative/{CREATIVE}",
+    "catalog/new/site",
+    f"catalog/new/creative?in={ITEM}",
+    f"catalog/new/line_item?in=himal-bank/savings&copy={ITEM}",
+    "line_items",
+    "line_items/table",
+    "line_items/import",
+    "why",
+    f"why/{ITEM}",
+    "history",
+    "history/2",
+    "history/2/undo",
+    "users",
+    "users/new",
+    "users/2",
+    "account",
+    "account?totp=1",
+)
+
+
+@pytest.fixture(scope="module")
+def texts() -> list[str]:
+    """Short ones, which fit into every field."""
+    short = [
+        text for text in payloads() if 5 < len(text) <= 150 and text.isprintable() and text == text.strip()
+    ]
+    assert len(short) > 5
+    return short[:60]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Iterator[Office]:
+    with office(tmp_path_factory.mktemp("screens") / "ads.db") as open_office:
+        api = open_office.with_token(ADMIN, "read", "write")
+        edits = [
+            {"kind": "slot", "name": "daily/article-top", "set": {"label": texts[0]}},
+            {"kind": "site", "name": "daily", "set": {"exclude_topics": texts}},
+            {"kind": "line_item", "name": ITEM, "set": {"labels": texts, "allow_topics": texts}},
+            {
+                "kind": "creative",
+                "name": CREATIVE,
+                "set": {"alt": texts[1], "image": MARK, "image_dark": MARK},
+            },
+        ]
+        body = {"edits": [{"action": "change", **edit} for edit in edits], "note": " ".join(texts)[:1000]}
+        assert api.post("/api/v1/changes", json=body).status_code == 200
+        reader = open_office.visitor()
+        reader.headers["user-agent"] = BROWSER
+        page = {"section": texts[2], "topics": texts[:5], "url": texts[3]}
+        ask = {"site": "daily", "page": page, "slots": [{"slot": "article-top"}], "tally": ""}
+        assert reader.post("/v1/fill", json=ask).status_code == 200
+        yield open_office
+
+
+@pytest.fixture(scope="module")
+def base_url(place: Office) -> str:
+    return place.url
+
+
+@pytest.fixture
+def visit(chromium: Browser, place: Office) -> Iterator[Visit]:
+    """Signed in, by hand."""
+    with opened(chromium, "light-1280", f"{place.url}/console/") as visit:
+        visit.page.on("dialog", lambda dialog: visit.complaints.append(f"dialog: {dialog.message}"))
+        inspect(visit, "sign-in")
+        visit.page.fill("#email", ADMIN)
+        visit.page.fill("#password", PASSWORD)
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_url(f"{place.url}/console/")
+        yield visit
+
+
+def inspect(visit: Visit, screen: str) -> None:
+    """Nothing is found on a screen, wide and light, narrow and dark."""
+    page = visit.page
+    visit.check()
+    page.evaluate(AXE.read_text())
+    assert violations(visit, "{resultTypes: ['violations']}") == [], screen
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
+    assert visit.width() <= 390, screen
+    contrast = "{runOnly: ['color-contrast', 'scrollable-region-focusable', 'target-size']}"
+    assert violations(visit, contrast) == [], screen
+    # axe-core asks frames too, also the one of the preview, which has no origin and so does not hear it.
+    visit.complaints[:] = [said for said in visit.complaints if "postMessage" not in said]
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1280, "height": 844})
+
+
+def violations(visit: Visit, options: str) -> list[str]:
+    found = visit.page.evaluate(f"axe.run(document, {options})")["violations"]
+    return [f"{one['id']}: {json.dumps([node['target'] for node in one['nodes']])}" for one in found]
+
+
+def test_nothing_is_to_be_found_on_any_screen(visit: Visit, place: Office) -> None:
+    for screen in SCREENS:
+        visit.page.goto(f"{place.url}/console/{screen}")
+        visit.page.wait_for_load_state("networkidle" if "line_item/" in screen else "load")
+        inspect(visit, screen)
+
+
+def test_what_was_typed_is_what_is_shown_and_what_many_changes_would_do_is_a_screen_too(
+    visit: Visit, place: Office, texts: list[str]
+) -> None:
+    page = visit.page
+    page.goto(f"{place.url}/console/catalog/line_item/{ITEM}")
+    assert page.input_value("#labels").splitlines() == texts
+    page.goto(f"{place.url}/console/why")
+    page.click(".lines a")
+    assert texts[2] in page.locator(".facts").inner_text()
+    inspect(visit, "why/page")
+    page.goto(f"{place.url}/console/line_items/table")
+    page.fill("[name=price-0]", "5.00 cpm")
+    page.click("text=See what would change")
+    inspect(visit, "line_items, what would change")
+    page.click("text=Apply all of it")
+    assert '"5.00"' in page.inner_text("main")
+    visit.check()
+
+
+def test_a_targeting_is_estimated_and_a_creative_drawn_while_they_are_typed(
+    visit: Visit, place: Office
+) -> None:
+    page = visit.page
+    page.goto(f"{place.url}/console/catalog/line_item/{ITEM}")
+    page.wait_for_selector(".estimate strong")
+    page.fill("#target-country", "Nepal")
+    page.wait_for_selector("text=No estimate")
+    page.goto(f"{place.url}/console/catalog/creative/{CREATIVE}")
+    page.fill("#size", "320x50")
+    page.frame_locator("iframe.preview").locator("text=320 × 50").first.wait_for()
+    assert page.url.endswith(CREATIVE) and page.input_value("#size") == "320x50"
+    page.go_back()
+    page.wait_for_url(f"{place.url}/console/catalog/line_item/{ITEM}")
