@@ -210,7 +210,7 @@ def summed_count(db: Path) -> int:
 def test_rebuild_finds_and_mends_every_wrong_row(tmp_path: Path) -> None:
     db = tmp_path / "log.db"
     with closing(new_log(tmp_path)) as log:
-        for number in range(60):
+        for number in (*range(60), 4_000):
             log.commit(filled(number), {})
         before = tables(db)
         with closing(sqlite3.connect(db)) as database, database:
@@ -224,21 +224,28 @@ def test_rebuild_finds_and_mends_every_wrong_row(tmp_path: Path) -> None:
         assert log.rebuild().equal
 
 
-def test_sums_follow_the_log_by_some_seconds(tmp_path: Path) -> None:
+def test_few_events_are_summed_once_an_hour(tmp_path: Path) -> None:
+    """All of a fill at once: until 20 seconds before the last event."""
     with closing(new_log(tmp_path)) as log:
-        for number in range(60):
-            log.commit(filled(number), {})
+        for number in range(3_600):
+            if number % 60 == 0:
+                log.commit(filled(number), {})
+        assert tables(tmp_path / "log.db") == [[], []]
+        log.commit(filled(3_620), {})
+        assert summed_count(tmp_path / "log.db") == 60
+        log.commit(filled(3_700), {})
     ((folded,),) = rows(tmp_path / "log.db", f"SELECT value FROM counter WHERE name = '{FOLDED_FILL}'")  # noqa: S608
-    assert (folded >> 22) - START_MS == 42_000
-    assert summed_count(tmp_path / "log.db") == 42
+    assert (folded >> 22) - START_MS == 3_620_000 + 3_000 - 20_000
+    assert summed_count(tmp_path / "log.db") == 60
 
 
 def test_sums_keep_pace_with_a_flood(tmp_path: Path) -> None:
-    flood = [event for number in range(1000) for event in filled(number)]
+    flood = [event for number in range(3000) for event in filled(number)]
     with closing(new_log(tmp_path)) as log:
         for start in range(0, len(flood), 600):
             log.commit(flood[start : start + 600], {})
-    assert 900 < summed_count(tmp_path / "log.db") < 1000
+    # Fewer than two thousand events are left, and what a batch brings, in fills of three.
+    assert 3000 - (2000 + 600) / 3 - 20 < summed_count(tmp_path / "log.db") < 3000
 
 
 def test_events_that_were_not_summed_are_before_they_are_removed(tmp_path: Path) -> None:
