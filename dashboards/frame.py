@@ -35,6 +35,7 @@ VIEWS = (
     ("delivery", "Delivery"),
     ("hours", "Hours"),
     ("reach", "Reach"),
+    ("creatives", "Creatives"),
     ("advertiser", "Advertisers"),
     ("live", "Live"),
 )

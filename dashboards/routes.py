@@ -24,7 +24,7 @@ from adserver.measurement.pace import Paces
 from adserver.measurement.report import Choice, Report, Reports
 from adserver.measurement.vitals import AllVitals
 from adserver.web.door import principal_of
-from dashboards import exports, hour_pages, live_pages, pace_pages
+from dashboards import creative_pages, exports, hour_pages, live_pages, pace_pages
 from dashboards.answers import (
     HEADERS,
     NO_SITE,
@@ -78,6 +78,7 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
         *_all_forms(sources, "hours", _hours(sources.hours)),
         *_all_forms(sources, "delivery", _pace(sources.paces)),
         *_all_forms(sources, "live", _live(sources.vitals)),
+        *_all_forms(sources, "creatives", _creatives),
         *behind_door(sources, shares),
         ASSETS.route(),
     ]
@@ -135,6 +136,16 @@ def _live(vitals: AllVitals) -> _Read:
         )
 
     return read
+
+
+async def _creatives(own: Reports, choice: Choice) -> _Told:
+    found = await own.read(choice)
+    return _Told(
+        lambda: creative_pages.creatives_page(found, own.sites()),
+        lambda: creative_pages.creatives_json(found),
+        lambda: creative_pages.creative_rows(found),
+        creative_pages.COLUMNS,
+    )
 
 
 def _all_forms(sources: Sources, name: str, read: _Read) -> list[BaseRoute]:

@@ -23,7 +23,16 @@ __all__ = ["chromium"]
 pytestmark = pytest.mark.browser
 
 #: Each page, in the looks that differ: light and dark side by side with wide and narrow.
-PAGES = ("", "?slot=top&sort=ctr&compare=none&by=device", "delivery", "hours", "reach", "advertiser", "live")
+PAGES = (
+    "",
+    "?slot=top&sort=ctr&compare=none&by=device",
+    "delivery",
+    "hours",
+    "reach",
+    "creatives",
+    "advertiser",
+    "live",
+)
 LOOKS = ("light-1280", "dark-390")
 
 
