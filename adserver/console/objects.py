@@ -18,6 +18,7 @@ from adserver.console.forms import Form, form_of, number, one
 from adserver.console.pages import by_key, go_to, message, page
 from adserver.console.preview import size_of
 from adserver.console.seen import TagsSeen
+from adserver.console.tags import tags_of
 from adserver.editing.copying import copies
 from adserver.editing.editor import Editor, Forbidden
 from adserver.editing.edits import PARENTS, Conflict, Edit
@@ -161,7 +162,7 @@ class CatalogPages:
             words=WORDS,
             saved="saved" in request.query_params,
             conflict=conflict,
-            tags=self._tags(path),
+            tags=tags_of(path, entry.body, self._settings.base_url),
             preview=size_of(entry.body) if kind == "creative" else None,
             **await self._tags_seen.told(path),
             above="/".join(entry.parent[1:]) if entry.parent else "",
@@ -212,17 +213,6 @@ class CatalogPages:
                 row["state"] = state_at(entry.body, self._clock())
             rows.append(row)
         return rows
-
-    def _tags(self, path: Path) -> list[tuple[str, str]]:
-        """What a page's developer pastes for a site or a slot, and where."""
-        if path[0] not in ("site", "slot"):
-            return []
-        source = f"{self._settings.base_url}/tag.js"
-        script = f'<script async src="{source}" data-site="{path[1]}"></script>'
-        tags = [("On every page of the site, once", script)]
-        if path[0] == "slot":
-            tags.append(("Where the ad shall be", f'<div data-ad-slot="{path[2]}"></div>'))
-        return tags
 
 
 def address_of(path: Path) -> str:

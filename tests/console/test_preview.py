@@ -69,6 +69,10 @@ def test_the_page_of_a_slot_has_its_tag_and_says_when_it_was_seen(place: Office)
     browser, reader = place.signed_in(OPS), place.visitor()
     shown = unescape(browser.get("/console/catalog/slot/daily/article-top").text)
     assert '<div data-ad-slot="article-top"></div>' in shown and 'data-site="daily"></script>' in shown
+    assert (
+        "/v1/frame/daily/article-top?sizes=" in shown
+        and "/v1/newsletter/daily/article-top/ISSUE.png" in shown
+    )
     assert "Not seen yet." in shown and 'hx-get="/console/slots/seen/daily/article-top"' in shown
     reader.headers["user-agent"] = BROWSER
     reader.post("/v1/fill", json={"site": "daily", "slots": [{"slot": "article-top"}], "tally": ""})
