@@ -69,7 +69,7 @@ def close(
     else:
         closed = found.closed
         total = f"{format_micros(closed.revenue_micros)} {found.currency}"
-        typer.echo(f"{name} {month} is closed: {len(closed.lines)} line items, {total}.")
+        typer.echo(f"{name} {month} is closed: {total} for {len(closed.lines)} prices of line items.")
 
 
 def statement(
@@ -120,13 +120,28 @@ def _print(found: Statement) -> None:
     _print_booking(console, "Closed", found.closed)
     for one in found.corrections:
         _print_booking(console, "Correction", one)
-    console.print(f"\nTotal {format_micros(found.revenue_micros)} {found.currency}")
+    _print_owed(console, found)
     if found.pending:
         change = format_micros(sum(line.revenue_micros for line in found.pending))
         console.print(
             f"Pending {change} {found.currency}: counted since; `adserver close {found.month} "
             f"--site {found.site}` books it as a correction"
         )
+
+
+def _print_owed(console: Console, found: Statement) -> None:
+    """What each advertiser owes now."""
+    console.print("\nOwed")
+    table = Table("Advertiser", "Closed", "Corrections", found.currency, box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for advertiser, (closed, corrected) in found.owed().items():
+        table.add_row(
+            advertiser, *(format_micros(micros) for micros in (closed, corrected, closed + corrected))
+        )
+    total = (found.closed.revenue_micros, found.revenue_micros - found.closed.revenue_micros)
+    table.add_row("", *(format_micros(micros) for micros in (*total, found.revenue_micros)), style="bold")
+    console.print(table)
 
 
 def _print_booking(console: Console, title: str, booking: Booking) -> None:

@@ -88,9 +88,10 @@ def correct_months(db: sqlite3.Connection, at_ms: int, author: str, reason: str)
 class SqliteClosing(Upkeep):
     """The closed months of one database file; raises StorageFailed."""
 
-    def open_sums(self, month: Month) -> list[MonthSum]:
-        """What counts of a month and is not booked."""
-        with self._faults():
+    def open_sums(self, month: Month, end_ms: int) -> list[MonthSum]:
+        """What counts of a month that ends at `end_ms` and is not booked."""
+        with self._transaction():
+            fold_until(self._db, end_ms << _AT_SHIFT)
             return _open(self._db, month)
 
     def book(self, month: Month, end_ms: int, at_ms: int, author: str, reason: str) -> Booked | None:
@@ -135,7 +136,7 @@ def _book(
     db.execute(_BOOK, (*key, number, at_ms, author, reason))
     db.executemany(_BOOK_SUM, [(*key, number, *one) for one in sums])
     action = "correct" if number else "close"
-    summary = f"{month.site} {month.month}: {len(sums)} line items; {reason}"
+    summary = f"{month.site} {month.month}: {reason}"
     keep_entry(db, AuditEntry(at_ms, author, action, summary, json.dumps([one._asdict() for one in sums])))
     return Booked(at_ms, author, reason, sums)
 

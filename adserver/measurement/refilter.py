@@ -73,7 +73,12 @@ def summary_of(restated: Sequence[Restated]) -> str:
     change = sum(one.revenue_micros for one in restated)
     sign = "+" if change > 0 else ""
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return f"{events:,} events of {items} line items, {when}; revenue {sign}{format_micros(change)}"
+    told = f"{_counted(events, 'event')} of {_counted(items, 'line item')}"
+    return f"{told}, {when}; revenue {sign}{format_micros(change)}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _restated(moved: Sequence[Moved], names: Mapping[int, str]) -> list[Restated]:

@@ -5,7 +5,8 @@ What is restated after that is a correction with its date: a statement that was 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -70,6 +71,19 @@ class Statement:
         """Closed, and corrected since; without what is pending."""
         return self.closed.revenue_micros + sum(one.revenue_micros for one in self.corrections)
 
+    def owed(self) -> dict[str, tuple[int, int]]:
+        """Advertiser → what it owed when the month was closed, and by how much that changed; in micros."""
+        closed, corrected = _by_advertiser([self.closed]), _by_advertiser(self.corrections)
+        return {name: (closed[name], corrected[name]) for name in sorted(closed.keys() | corrected.keys())}
+
+
+def _by_advertiser(bookings: Iterable[Booking]) -> Counter[str]:
+    owed: Counter[str] = Counter()
+    for booking in bookings:
+        for line in booking.lines:
+            owed[line.advertiser] += line.revenue_micros
+    return owed
+
 
 class _Site(NamedTuple):
     zone: ZoneInfo
@@ -95,7 +109,7 @@ def close_month(
     found, end = _month(stored, site, month)
     if now < end:
         raise InvalidInput.one("", "MONTH", f"{month} of {site} ends at {_at(end)}; close it after that")
-    settled = end + _longest_wait(engine.open_sums(found), stored, settings)
+    settled = end + _longest_wait(engine.open_sums(found, to_ms(end)), stored, settings)
     if now < settled and not force:
         problem = f"what was shown in {month} on {site} can come to count until {_at(settled)}"
         raise InvalidInput.one("", "MONTH", f"{problem}; close it then, or now with --force")
