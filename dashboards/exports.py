@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from adserver.measurement.cuts import Breakdown, Frequency, Reach, ReachLine
 from adserver.measurement.report import Choice, Report, Totals
+from adserver.measurement.statement import Line, Statement
 from adserver.money import format_micros
 from dashboards.words import TIERS
 
@@ -238,6 +239,29 @@ def reach_line(line: ReachLine) -> Row:
         return {**names, **counts}
 
     return {**row(line), "line_items": [row(one) for one in line.line_items]}
+
+
+STATEMENT_COLUMNS = ("site", "month", "booking", "date", *Line._fields[:-1], "revenue")
+
+
+def statement_rows(found: Statement) -> Iterator[Row]:
+    """One for each line of each booking; `booking` says which: closed, correction or pending."""
+    bookings = [("closed", found.closed), *(("correction", one) for one in found.corrections)]
+    for kind, booking in bookings:
+        yield from _rows(found, kind, booking.at.date().isoformat(), booking.lines)
+    yield from _rows(found, "pending", "", found.pending)
+
+
+def _rows(found: Statement, kind: str, day: str, lines: Sequence[Line]) -> Iterator[Row]:
+    for line in lines:
+        yield {
+            "site": found.site,
+            "month": found.month,
+            "booking": kind,
+            "date": day,
+            **line._asdict(),
+            "revenue": format_micros(line.revenue_micros),
+        }
 
 
 def asked(choice: Choice) -> Row:

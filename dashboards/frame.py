@@ -37,6 +37,7 @@ VIEWS = (
     ("reach", "Reach"),
     ("creatives", "Creatives"),
     ("advertiser", "Advertisers"),
+    ("statement", "Statement"),
     ("live", "Live"),
 )
 

@@ -22,9 +22,10 @@ from adserver.measurement.cuts import Breakdown, Cuts
 from adserver.measurement.hours import Hours
 from adserver.measurement.pace import Paces
 from adserver.measurement.report import Choice, Report, Reports
+from adserver.measurement.statement import Statement
 from adserver.measurement.vitals import AllVitals
 from adserver.web.door import principal_of
-from dashboards import creative_pages, exports, hour_pages, live_pages, pace_pages
+from dashboards import creative_pages, exports, hour_pages, live_pages, pace_pages, statement_pages
 from dashboards.answers import (
     HEADERS,
     NO_SITE,
@@ -79,6 +80,7 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
         *_all_forms(sources, "delivery", _pace(sources.paces)),
         *_all_forms(sources, "live", _live(sources.vitals)),
         *_all_forms(sources, "creatives", _creatives),
+        *_statement_routes(sources),
         *behind_door(sources, shares),
         ASSETS.route(),
     ]
@@ -168,6 +170,33 @@ def _all_forms(sources: Sources, name: str, read: _Read) -> list[BaseRoute]:
             (".json", body, refuse_json),
             (".csv", lines, refuse_text),
         )
+    ]
+
+
+def _statement_routes(sources: Sources) -> list[BaseRoute]:
+    """A month instead of a period, and of all slots."""
+
+    async def read(request: Request, choice: Choice) -> tuple[str, Statement | None]:
+        month = statement_pages.month_or_last(request.query_params.get("month", ""), choice)
+        return month, await sources.statements.read(choice.site.name, month)
+
+    async def page(request: Request, own: Reports, choice: Choice) -> Response:
+        month, found = await read(request, choice)
+        shown = statement_pages.statement_page(choice, month, found, own.sites())
+        return HTMLResponse(shown, headers=HEADERS)
+
+    async def body(request: Request, _own: Reports, choice: Choice) -> Response:
+        month, found = await read(request, choice)
+        return JSONResponse(statement_pages.statement_json(month, choice, found), headers=HEADERS)
+
+    async def lines(request: Request, _own: Reports, choice: Choice) -> Response:
+        month, found = await read(request, choice)
+        rows = list(exports.statement_rows(found)) if found else []
+        return csv_file(choice, f"statement-{month}", rows, exports.STATEMENT_COLUMNS)
+
+    forms = (("", page, refuse_page), (".json", body, refuse_json), (".csv", lines, refuse_text))
+    return [
+        Route(f"/statement{suffix}", _answer(sources.reports, tell, refuse)) for suffix, tell, refuse in forms
     ]
 
 

@@ -14,6 +14,7 @@ from adserver.measurement.hours import Hours
 from adserver.measurement.pace import Paces
 from adserver.measurement.report import Changes, Reports
 from adserver.measurement.results import AllResults
+from adserver.measurement.statements import Statements
 from adserver.measurement.vitals import AllVitals
 from adserver.settings import Settings
 
@@ -28,6 +29,7 @@ class Sources:
     paces: Paces
     results: AllResults
     vitals: AllVitals
+    statements: Statements
 
 
 def sources_of(
@@ -47,4 +49,5 @@ def sources_of(
         Paces(progress, catalog),
         AllResults(rollups, cuts, catalog),
         AllVitals(rollups, catalog),
+        Statements(settings.db, catalog),
     )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,19 +19,15 @@ from adserver.engines.catalog_store import Stored
 from adserver.engines.files import in_use
 from adserver.engines.sqlite_closing import SqliteClosing
 from adserver.errors import InvalidInput
-from adserver.measurement.statement import Booking, Line, Statement, close_month
+from adserver.measurement.statement import Booking, Statement, close_month
 from adserver.measurement.statement import statement as statement_of
 from adserver.money import format_micros
 from adserver.settings import load_settings
-from dashboards.exports import as_csv
+from dashboards.exports import STATEMENT_COLUMNS, as_csv, statement_rows
 
 Month = Annotated[str, typer.Argument(help="Such as 2026-10.")]
 SiteName = Annotated[str | None, typer.Option(help="Not needed when there is one.")]
 Db = Annotated[Path | None, typer.Option("--db", help="SQLite file (ADSERVER_DB).", show_default=False)]
-_COLUMNS = (
-    *("site", "month", "booking", "date", "advertiser", "campaign", "line_item", "price_model"),
-    *("impression_count", "viewable_count", "click_count", "conversion_count", "revenue"),
-)
 
 
 def register(app: typer.Typer) -> None:
@@ -89,29 +84,9 @@ def statement(
         advice = f"is not closed; `adserver close {month} --site {name}` does that"
         raise InvalidInput.one("", "MONTH", f"{month} of {name} {advice}")
     if as_file:
-        sys.stdout.write(as_csv(rows_of(found), _COLUMNS, found.currency))
+        sys.stdout.write(as_csv(statement_rows(found), STATEMENT_COLUMNS, found.currency))
     else:
         _print(found)
-
-
-def rows_of(found: Statement) -> Iterator[dict[str, Any]]:
-    """One for each line of each booking; `booking` says which: closed, correction or pending."""
-    bookings = [("closed", found.closed), *(("correction", one) for one in found.corrections)]
-    for kind, booking in bookings:
-        yield from _rows(found, kind, booking.at.date().isoformat(), booking.lines)
-    yield from _rows(found, "pending", "", found.pending)
-
-
-def _rows(found: Statement, kind: str, day: str, lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        yield {
-            "site": found.site,
-            "month": found.month,
-            "booking": kind,
-            "date": day,
-            **line._asdict(),
-            "revenue": format_micros(line.revenue_micros),
-        }
 
 
 def _print(found: Statement) -> None:
