@@ -45,7 +45,11 @@ _ENDINGS = {"jpg": "jpeg", "svg": "svg+xml"}
 
 def unlikely_creatives(catalog: Catalog, file: str) -> list[Fault]:
     """What is allowed in the texts of creatives but looks unintended."""
-    found = [one for loc, creative in _creatives(catalog) for one in _unlikely_html(creative, loc)]
+    found = [
+        one
+        for loc, creative in _creatives(catalog)
+        for one in (*_unlikely_html(creative, loc), *_unlikely_video(creative, loc))
+    ]
     return to_faults(catalog.model_dump(by_alias=True), found, file)
 
 
@@ -91,6 +95,16 @@ def _unlikely_html(creative: Creative, loc: Loc) -> Iterator[Finding]:
         yield here, "has {click}, and the creative has no click URL to put there"
     size = len(creative.html.encode())
     yield from ((here, text) for text in _too_heavy(creative, size))
+
+
+def _unlikely_video(creative: Creative, loc: Loc) -> Iterator[Finding]:
+    if creative.media is None:
+        return
+    if not any(file.type == "video/mp4" for file in creative.media):
+        yield (*loc, "media"), "has no file of type video/mp4, the one that every player plays"
+    skip, duration = creative.skip_after_seconds, creative.duration_seconds
+    if skip is not None and duration is not None and skip >= duration:
+        yield (*loc, "skip_after_seconds"), f"is not before its end after {duration} seconds"
 
 
 def _unlikely_picture(creative: Creative, address: str, picture: Picture, content: bytes) -> Iterator[str]:

@@ -154,6 +154,16 @@ def test_html_that_counts_no_click_or_weighs_too_much_is_warned_about(html: str,
     assert all(warning and f"creative.ad.html: {warning}" in one for one in found)
 
 
+def test_a_video_that_few_players_play_or_that_is_skipped_too_late_is_warned_about() -> None:
+    media = [{"url": "https://cdn.example/a.webm", "type": "video/webm", "width": 640, "height": 360}]
+    spot = {"name": "spot", "kind": "video", "size": "video", "media": media, "click": "https://x.example/"}
+    late = spot | {"duration_seconds": 15, "skip_after_seconds": 15}
+    slot = [{"name": "preroll", "sizes": ["video"]}]
+    catalog = catalog_of({"name": "one", "tier": "house", "creative": [late]}, slot=slot)
+    found = [fault.key.rpartition(".")[2] for fault in unlikely_creatives(catalog, "c.toml")]
+    assert found == ["media", "skip_after_seconds"]
+
+
 def catalog_file(folder: Path) -> Path:
     from adserver.catalog.file import dump
 
