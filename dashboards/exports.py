@@ -66,6 +66,9 @@ def totals_row(totals: Totals) -> Row:
         "network_unfilled_count": totals.unfilled_count,
         "network_no_answer_count": totals.no_answer_count,
         "network_fill_rate": _ratio(totals.network_fill_rate),
+        "video_start_count": totals.video_start_count,
+        "video_complete_count": totals.video_complete_count,
+        "video_completion_rate": _ratio(totals.video_completion_rate),
     }
 
 

@@ -45,30 +45,31 @@ earned AS MATERIALIZED (
     FROM cut CROSS JOIN earning e USING (day) WHERE e.slot IN wanted
 )
 SELECT n, slot, NULL AS outcome, 0 AS request_count, {_COUNTS}, 0 AS validity, {_OF_NETWORKS},
-       NULL AS creative
+       0, 0, NULL AS creative
 FROM happened GROUP BY n, slot
 UNION ALL
-SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL
+SELECT n, slot, outcome, sum(request_count), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL
 FROM cut CROSS JOIN request_rollup ON bucket >= lo AND bucket < hi
 WHERE slot IN wanted
 GROUP BY n, slot, outcome
 UNION ALL
 SELECT n, slot, NULL, 0, sum(event_count * (kind = 1)), sum(event_count * (kind = 2)),
        sum(event_count * (kind = 3)), sum(event_count * (kind = 4)), sum(event_count * (kind = 5)), 0,
-       validity, 0, sum(event_count * (kind = 7)), sum(event_count * (kind = 8)), 0, 0, NULL
+       validity, 0, sum(event_count * (kind = 7)), sum(event_count * (kind = 8)), 0, 0,
+       sum(event_count * (kind = 9)), sum(event_count * (kind = 13)), NULL
 FROM cut CROSS JOIN marked_rollup ON bucket >= lo AND bucket < hi
 WHERE slot IN wanted
 GROUP BY n, slot, validity
 UNION ALL
 SELECT n, slot, NULL, 0, 0, 0, 0, 0, 0, sum(earned - estimated), 0,
-       0, 0, 0, sum(earned - estimated), sum(-estimated), NULL
+       0, 0, 0, sum(earned - estimated), sum(-estimated), 0, 0, NULL
 FROM earned GROUP BY n, slot
 UNION ALL
-SELECT n, 0, NULL, 0, {_COUNTS}, 0, {_OF_NETWORKS}, creative
+SELECT n, 0, NULL, 0, {_COUNTS}, 0, {_OF_NETWORKS}, 0, 0, creative
 FROM happened GROUP BY n, creative
 UNION ALL
 SELECT n, 0, NULL, 0, 0, 0, 0, 0, 0, sum(earned - estimated), 0,
-       0, 0, 0, sum(earned - estimated), sum(-estimated), creative
+       0, 0, 0, sum(earned - estimated), sum(-estimated), 0, 0, creative
 FROM earned GROUP BY n, creative
 """  # noqa: S608  (our own names)
 
@@ -110,6 +111,8 @@ class Sums(NamedTuple):
     no_answer_count: int = 0
     network_micros: int = 0
     network_estimate_micros: int = 0
+    video_start_count: int = 0
+    video_complete_count: int = 0
     creative: int | None = None
 
 

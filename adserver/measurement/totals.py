@@ -41,6 +41,9 @@ class Totals:
     no_answer_count: int = 0
     network_micros: int = 0
     network_estimate_micros: int = 0
+    video_start_count: int = 0
+    """Videos that began to play, and those of them that were played to their end."""
+    video_complete_count: int = 0
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -89,6 +92,11 @@ class Totals:
     def viewability(self) -> float | None:
         """Viewable ÷ measurable impressions."""
         return _ratio(self.viewable_count, self.measurable_count)
+
+    @property
+    def video_completion_rate(self) -> float | None:
+        """Videos that were played to their end ÷ those that began."""
+        return _ratio(self.video_complete_count, self.video_start_count)
 
     @property
     def ctr(self) -> float | None:
@@ -141,6 +149,8 @@ def fold(rows: Sequence[Sums]) -> Totals:
         no_answer_count=sum(row.no_answer_count for row in net),
         network_micros=sum(row.network_micros for row in net),
         network_estimate_micros=sum(row.network_estimate_micros for row in net),
+        video_start_count=sum(row.video_start_count for row in net),
+        video_complete_count=sum(row.video_complete_count for row in net),
     )
 
 

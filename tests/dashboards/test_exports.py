@@ -117,6 +117,9 @@ def test_rows_are_exact() -> None:
         "network_unfilled_count": 8,
         "network_no_answer_count": 2,
         "network_fill_rate": 0.75,
+        "video_start_count": 0,
+        "video_complete_count": 0,
+        "video_completion_rate": None,
     }
 
 
@@ -127,9 +130,10 @@ def test_csv_has_amounts_as_text_with_their_currency() -> None:
         "viewability,click_count,ctr,conversion_count,ecpm,rpm,revenue,"
         "gross_request_count,gross_impression_count,gross_click_count,gross_conversion_count,header_bid_count,"
         "auction_count,bid_count,direct_revenue,network_revenue,network_estimate,"
-        "network_request_count,network_unfilled_count,network_no_answer_count,network_fill_rate,currency\r\n"
+        "network_request_count,network_unfilled_count,network_no_answer_count,network_fill_rate,"
+        "video_start_count,video_complete_count,video_completion_rate,currency\r\n"
         "article-top,false,1000,900,0.900000,800,700,350,0.500000,3,0.003750,0,1.543209,1.234567,1.234567,"
-        "1000,800,3,0,0,0,0,1.20,0.034567,0.004567,40,8,2,0.750000,USD\r\n"
+        "1000,800,3,0,0,0,0,1.20,0.034567,0.004567,40,8,2,0.750000,0,0,,USD\r\n"
     )
 
 
@@ -138,7 +142,7 @@ def test_a_ratio_without_a_divisor_is_empty_in_csv_and_null_in_json() -> None:
     assert rows[0]["ctr"] is None
     assert (
         exports.as_csv(rows, exports.SLOT_COLUMNS, "USD").splitlines()[1]
-        == "x,true,0,0,,0,0,0,,0,,0,,,0.00,0,0,0,0,0,0,0,0.00,0.00,0.00,0,0,0,,USD"
+        == "x,true,0,0,,0,0,0,,0,,0,,,0.00,0,0,0,0,0,0,0,0.00,0.00,0.00,0,0,0,,0,0,,USD"
     )
 
 

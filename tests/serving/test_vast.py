@@ -109,10 +109,14 @@ def test_what_a_player_reports_counts_once(tmp_path: Path) -> None:
             assert client.get(path_of(url)).headers["content-type"] == "image/gif"
         landing = client.get(path_of(creative["videoClickThroughURLTemplate"]["url"])).headers["location"]
         assert re.fullmatch(r"https://advertiser\.example/spot\?ad=[\w-]{80}", landing)
+        client.get(path_of(the_ad(ask(client))["creatives"][0]["trackingEvents"]["start"][0]))
+        report = client.get("/reports/slots.json?period=today", headers={"host": "127.0.0.1"}).json()["total"]
+        played = [report[f"video_{key}"] for key in ("start_count", "complete_count", "completion_rate")]
+        assert played == [2, 1, 0.5]
     told = rows(tmp_path / "a.db", "SELECT kind, validity, revenue_micros FROM event ORDER BY kind")
-    kinds = [Kind.IMPRESSION, Kind.MEASURABLE, Kind.VIEWABLE, Kind.CLICK, *range(9, 15)]
+    kinds = [Kind.IMPRESSION, Kind.MEASURABLE, Kind.VIEWABLE, Kind.CLICK, Kind.VIDEO_START, *range(9, 15)]
     assert told == [(int(kind), 0, 20_000 if kind is Kind.IMPRESSION else 0) for kind in kinds]
-    assert rows(tmp_path / "a.db", REQUESTS) == [("filled", 1)]
+    assert rows(tmp_path / "a.db", REQUESTS) == [("filled", 2)]
     ((size,),) = rows(tmp_path / "a.db", "SELECT DISTINCT size FROM event")
     assert size_of(size) == "video"
     assert rebuilt(tmp_path / "a.db")
