@@ -12,7 +12,7 @@ from adserver.engines.sqlite_report import Sums
 from adserver.measurement.invalid import BY_VALIDITY
 from adserver.measurement.log import FILLED, HEADER_BID
 from adserver.measurement.owners import UNKNOWN, Owner
-from adserver.measurement.totals import Totals, fold, of_auction, rule_of
+from adserver.measurement.totals import Totals, added, fold, of_auction, rule_of
 
 #: In the order in which they are decided; last what is of no known creative.
 TIERS = (*(str(tier) for tier in Tier), "")
@@ -101,7 +101,7 @@ class Cells:
 
     def over(self, key: int, cuts: Iterable[int]) -> Totals:
         """Of one slot or creative in several cuts."""
-        return sum((self._cells[key, cut] for cut in cuts if (key, cut) in self._cells), _NOTHING)
+        return added(self._cells[key, cut] for cut in cuts if (key, cut) in self._cells)
 
     def within(self, cut: int) -> list[int]:
         """The slots or creatives that were anything in a cut."""
@@ -109,7 +109,7 @@ class Cells:
 
     def all_of(self, cut: int) -> Totals:
         """Of all slots or creatives in one cut."""
-        return sum((self._cells[key, cut] for key in self.within(cut)), _NOTHING)
+        return added(self._cells[key, cut] for key in self.within(cut))
 
 
 def day_lines(
@@ -159,7 +159,7 @@ def campaign_lines(
         groups.setdefault((owner.advertiser, owner.campaign), []).append(creative)
     lines = []
     for (advertiser, name), found in groups.items():
-        now, earlier = (sum((cells.over(one, cuts) for one in found), _NOTHING) for cuts in compared)
+        now, earlier = (added(cells.over(one, cuts) for one in found) for cuts in compared)
         archived = all(owners.get(one, UNKNOWN).archived for one in found)
         if now.revenue_micros or earlier.revenue_micros:
             lines.append(CampaignLine(advertiser, name, archived, now, earlier))

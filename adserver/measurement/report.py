@@ -39,7 +39,7 @@ from adserver.measurement.period import (
     Period,
     parse_span,
 )
-from adserver.measurement.totals import Totals, fold
+from adserver.measurement.totals import Totals, added, fold
 
 __all__ = [
     "COMPARED",
@@ -259,9 +259,9 @@ class Reports:
         days = day_lines(choice.period.days, 0, choice.today, cells, creatives, owners)
         comparison, compared = None, [range(len(complete) if complete else 0)]
         if complete and earlier:
-            over = sum((line.totals for line in days if not line.partial), Totals())
+            over = added(line.totals for line in days if not line.partial)
             before = day_lines(earlier.days, count, choice.today, cells, creatives, owners)
-            earlier_totals = sum((line.totals for line in before), Totals())
+            earlier_totals = added(line.totals for line in before)
             comparison = Comparison(complete, earlier, over, earlier_totals, before)
             compared.append(range(count, count + len(earlier)))
         return Report(
