@@ -17,8 +17,10 @@ from adserver.console.routes import Office
 from adserver.console.routes import routes as console_routes
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
+from adserver.editing.proofs import Proofs
 from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.proof_store import ProofStore
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.forecast.past import PastPages
 from adserver.measurement.delivery import deliveries_of
@@ -45,7 +47,9 @@ def people_routes(
     accounts, url = Accounts(users, clock, settings), sqlite_url(settings.db)
     past = PastPages(parts.steering, current, progress.request_counts, clock, settings)
     watch = SlotWatch(progress.slot_asks, current, clock)
-    services = Services(Editor(url, clock), Objects(catalog, url), accounts, past, watch, clock, settings)
+    editor, objects = Editor(url, clock), Objects(catalog, url)
+    proofs = Proofs(ProofStore(users.engine), editor, objects, clock, settings)
+    services = Services(editor, objects, accounts, past, watch, proofs, clock, settings)
     explainer = Explainer(parts, current)
     deliveries = partial(deliveries_of, parts.steering)
     password = settings.reports_password
@@ -57,9 +61,7 @@ def people_routes(
             Door, accounts=accounts, settings=settings, refuse=refuse, scopes=scopes, known=known
         )
 
-    office = Office(
-        accounts, services.editor, services.objects, current, deliveries, past, watch, explainer.ask
-    )
+    office = Office(accounts, editor, objects, current, deliveries, past, watch, proofs, explainer.ask)
     return [
         *report_routes(
             sources, Shares(users, clock, settings), door(refusal_of_reports(password), Scope.REPORTS)

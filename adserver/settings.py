@@ -159,6 +159,9 @@ class Settings(BaseSettings):
     #: Rows of a CSV file of line items, and its length in bytes.
     max_sheet_rows: Positive = 10_000
     max_sheet_bytes: Positive = 5_000_000
+    #: Longest life of a link by which an advertiser answers for creatives, in days, and most answers by one.
+    max_proof_days: Positive = 90
+    max_proof_answers: Positive = 500
     #: How long an invitation, or a link to set a new password, may be used, in hours.
     link_hours: Positive = 72
     #: Longest life of an API token, in days.

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from adserver.accounts.model import Scope
-from adserver.api import changes, objects, past, people, sheet
+from adserver.api import changes, objects, past, people, proofs, sheet
 from adserver.api.services import Services
 from adserver.api.shapes import ProblemShape
 from adserver.editing.editor import Forbidden
@@ -60,7 +60,14 @@ def build(services: Services) -> ASGIApp:
         max_body_size=_MAX_BODY_BYTES,
     )
     app.state.services = services
-    for router in (changes.router, sheet.router, past.router, people.router, *objects.routers()):
+    for router in (
+        changes.router,
+        sheet.router,
+        past.router,
+        proofs.router,
+        people.router,
+        *objects.routers(),
+    ):
         app.include_router(router)
     app.add_exception_handler(AdserverError, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)

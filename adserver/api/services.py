@@ -12,6 +12,7 @@ from adserver.accounts.model import Principal
 from adserver.clock import Clock
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
+from adserver.editing.proofs import Proofs
 from adserver.forecast.past import PastPages
 from adserver.measurement.slots import SlotWatch
 from adserver.settings import Settings
@@ -27,6 +28,7 @@ class Services:
     accounts: Accounts
     past: PastPages
     watch: SlotWatch
+    proofs: Proofs
     clock: Clock
     settings: Settings
 

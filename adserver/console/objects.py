@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +23,7 @@ from adserver.editing.copying import copies
 from adserver.editing.editor import Editor, Forbidden
 from adserver.editing.edits import PARENTS, Conflict, Edit
 from adserver.editing.objects import Objects, Seen, state_at, zone_of
+from adserver.editing.proofs import creatives_in
 from adserver.errors import Fault, InvalidInput
 from adserver.settings import Settings
 from adserver.web.door import principal_of
@@ -36,6 +37,8 @@ WORDS: Mapping[str, str] = {
     "line_item": "line item",
     "creative": "creative",
 }
+#: An object, and creatives → what its page says of proofs.
+ProofTold = Callable[[Path, list[str]], Awaitable[dict[str, Any]]]
 _WITHIN = ("slot", "campaign")
 
 
@@ -43,11 +46,18 @@ class CatalogPages:
     """Behind the door; what somebody does not see is not there."""
 
     def __init__(
-        self, editor: Editor, objects: Objects, tags_seen: TagsSeen, clock: Clock, settings: Settings
+        self,
+        editor: Editor,
+        objects: Objects,
+        tags_seen: TagsSeen,
+        proof_links: ProofTold,
+        clock: Clock,
+        settings: Settings,
     ) -> None:
         self._editor = editor
         self._objects = objects
         self._tags_seen = tags_seen
+        self._proof_links = proof_links
         self._clock = clock
         self._settings = settings
 
@@ -165,6 +175,7 @@ class CatalogPages:
             tags=tags_of(path, entry.body, self._settings.base_url),
             preview=size_of(entry.body) if kind == "creative" else None,
             **await self._tags_seen.told(path),
+            **await self._proof_links(path, [path[1]] if kind == "creative" else creatives_in(seen, path)),
             above="/".join(entry.parent[1:]) if entry.parent else "",
             **_rights(principal_of(request)),
         )

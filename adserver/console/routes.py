@@ -20,6 +20,7 @@ from adserver.console.line_items import LineItems
 from adserver.console.objects import CatalogPages
 from adserver.console.pages import ASSETS
 from adserver.console.preview import Previews
+from adserver.console.proofs import ProofLinks, ProofPages
 from adserver.console.seen import TagsSeen
 from adserver.console.sign_in import SignIn, refuse
 from adserver.console.unreachable import Unreachable
@@ -27,6 +28,7 @@ from adserver.console.users import Users
 from adserver.console.why import Why
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
+from adserver.editing.proofs import Proofs
 from adserver.engines.catalog_store import Stored
 from adserver.forecast.past import ExplainPage, PastPages
 from adserver.measurement.delivery import Deliveries
@@ -48,6 +50,7 @@ class Office:
     deliveries: Deliveries
     past: PastPages
     watch: SlotWatch
+    proofs: Proofs
     explain: ExplainPage
 
 
@@ -57,6 +60,7 @@ register_number()
 def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
     """Everything below /console."""
     accounts, editor, objects = office.accounts, office.editor, office.objects
+    proof_links = ProofLinks(office.proofs, clock, settings)
     tags_seen = TagsSeen(office.watch, objects, clock)
     door = Middleware(
         Door,
@@ -69,15 +73,17 @@ def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
         *Home(office.deliveries, office.watch, objects, editor, clock).routes(),
         *Account(accounts).routes(),
         *LineItems(editor, objects, clock, settings).routes(),
+        *proof_links.routes(),
         *tags_seen.routes(),
         *Previews(objects).routes(),
         *Estimates(office.past).routes(),
-        *CatalogPages(editor, objects, tags_seen, clock, settings).routes(),
+        *CatalogPages(editor, objects, tags_seen, proof_links.told, clock, settings).routes(),
         *Why(office.past, office.explain, objects, clock).routes(),
         *History(editor, clock).routes(),
         *Users(accounts, settings, office.current).routes(),
     ]
+    shown = ProofPages(office.proofs, clock).routes()
     behind = Mount("/", routes=inner, middleware=[door, Middleware(Unreachable)])
     small = Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
-    pages = Mount("/", routes=[*SignIn(accounts, settings).routes(), behind], middleware=[small])
+    pages = Mount("/", routes=[*SignIn(accounts, settings).routes(), *shown, behind], middleware=[small])
     return [Mount("/console", routes=[ASSETS.route(), pages])]

@@ -159,6 +159,11 @@ class AccountStore:
         """Close all connections."""
         await self._engine.dispose()
 
+    @property
+    def engine(self) -> AsyncEngine:
+        """Its connections, for what is kept beside the accounts."""
+        return self._engine
+
     async def users(self) -> list[UserRow]:
         """Everybody, by e-mail address."""
         async with reading(self._engine) as connection:

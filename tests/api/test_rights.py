@@ -94,6 +94,8 @@ def bodies(method: str, path: str) -> list[dict[str, Any] | None]:
         kind = {"action": "archive", "kind": "advertiser", "name": "foreign"}
         add = {"action": "add", "kind": "campaign", "name": "foreign/more"}
         return [{"edits": [kind]}, {"edits": [add]}]
+    if (method, path) == ("post", "/proofs"):
+        return [{"kind": "line_item", "name": "foreign-item"}, {"kind": "campaign", "name": "foreign/c"}]
     if (method, path) == ("post", "/copy"):
         return [{"kind": "advertiser", "name": "foreign", "to": "mine"}]
     parents = {"slots": "site", "campaigns": "advertiser", "line_items": "campaign", "creatives": "line_item"}
@@ -124,7 +126,7 @@ def test_no_endpoint_shows_or_changes_what_is_another_tenants(place: Office, ema
     for method, path in endpoints(place):
         collection = path.split("/")[1]
         filled = path.replace("{name}", NAMES.get(collection, "x")).replace("{user_id}", "1")
-        filled = filled.replace("{token_id}", "1").replace("{version}", "2")
+        filled = filled.replace("{token_id}", "1").replace("{version}", "2").replace("{proof_id}", "1")
         for body in bodies(method, path):
             file = tomli_w.dumps(body) if method == "put" and body else None
             answer = client.request(method, f"/api/v1{filled}", json=None if file else body, content=file)

@@ -150,6 +150,21 @@ def test_what_was_typed_is_what_is_shown_and_what_many_changes_would_do_is_a_scr
     visit.check()
 
 
+def test_an_advertiser_sees_nothing_wrong_with_a_proof(visit: Visit, place: Office) -> None:
+    page = visit.page
+    page.goto(f"{place.url}/console/catalog/line_item/{ITEM}")
+    page.click("text=Make a link")
+    inspect(visit, "a proof link")
+    link = page.inner_text("#link").partition("/console/")[2]
+    page.goto(f"{place.url}/console/{link}")
+    page.fill("#name-1", "Maya")
+    page.fill("#comment-1", "<b>Bluer</b>")
+    page.click("text=Ask for changes")
+    page.wait_for_selector("text=Thank you")
+    assert page.inner_text(".comment") == "<b>Bluer</b>"
+    inspect(visit, "proof")
+
+
 def test_a_targeting_is_estimated_and_a_creative_drawn_while_they_are_typed(
     visit: Visit, place: Office
 ) -> None:
