@@ -165,7 +165,12 @@ class Loop:
             self._steering.learned.seen = [Seen(*row) for row in rows]
 
     async def _restate(self) -> None:
-        self._restated_count = await self._source.restated_count()
+        """Take over what the log says was delivered, between two commits, so that no event counts twice."""
+        async with self._log.committing:
+            self._restated_count = await self._source.restated_count()
+            self._steering.ledger.restate(await self._delivered())
+
+    async def _delivered(self) -> list[Delivered]:
         bucket = bucket_of(self._clock())
         progress = await self._source.read_progress()
         # Yesterday in UTC is the earliest date that it is anywhere.
@@ -187,7 +192,7 @@ class Loop:
                     days.get((one.item, day), 0),
                 )
             )
-        self._steering.ledger.restate(delivered)
+        return delivered
 
 
 def expectations_of(settings: Settings) -> Expectations:

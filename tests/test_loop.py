@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from adserver.decision.steering import Expectations, Learned, Steering
 from adserver.decision.traffic import Level
 from adserver.decision.week import Sample
 from adserver.engines.sqlite_audit import AuditEntry
-from adserver.engines.sqlite_log import SqliteLog
+from adserver.engines.sqlite_log import Committed, SqliteLog
 from adserver.engines.sqlite_marks import Mark
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.engines.sqlite_refilter import Rules
@@ -114,4 +115,52 @@ def test_a_tick_notices_that_history_was_judged_otherwise(tmp_path: Path) -> Non
 
     engine.commit([shown], {})
     assert asyncio.run(run()) == [1, 0]
+    engine.close()
+
+
+class Held:
+    """The log's engine, which says that something is on disk a while after it is."""
+
+    def __init__(self, engine: SqliteLog) -> None:
+        self._engine = engine
+        self.limit = engine.limit
+        self.committed, self.released = threading.Event(), threading.Event()
+
+    def commit(self, *batch: Any) -> Committed:
+        """Write, and wait before that is told."""
+        committed = self._engine.commit(*batch)
+        self.committed.set()
+        self.released.wait(10)
+        return committed
+
+
+def test_what_is_on_disk_and_not_told_yet_is_not_counted_twice(tmp_path: Path) -> None:
+    steering, engine = steering_of(), new_log(tmp_path)
+    item, path, fill = steering.pacing.index.item_ids[0], tmp_path / "log.db", to_ms(NOW) << 22
+    shown = Event(fill, 1, to_ms(NOW), bucket_of(NOW), 1, 1, item, 2, 5, 0)
+    held = Held(engine)
+
+    async def run() -> int:
+        progress = SqliteProgress(path)
+        log = EventLog(
+            held, max_waiting=10, flush_seconds=1, on_counted=lambda counted: loop.counted(counted)
+        )
+        loop = Loop(Settings(db=path), lambda: NOW, progress, log, steering, [], Jobs(), FillIds(0))
+        await loop.begin()
+        log.start()
+        acknowledged = log.append([shown])
+        await asyncio.to_thread(held.committed.wait, 10)
+        with closing(SqliteLog(path)) as other, other._transaction():  # something was restated meanwhile
+            other._db.execute("INSERT INTO counter VALUES ('restated', 1)")
+        ticking = asyncio.create_task(loop.tick())
+        await asyncio.wait({ticking}, timeout=0.3)
+        held.released.set()
+        await asyncio.gather(acknowledged, ticking)
+        await log.stop()
+        await progress.close()
+        account = steering.ledger.accounts[0]
+        assert account
+        return account.counted
+
+    assert asyncio.run(run()) == 1
     engine.close()

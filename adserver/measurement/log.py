@@ -163,6 +163,8 @@ class EventLog:
         self._acknowledged: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
         self._stopping = False
+        self.committing = asyncio.Lock()
+        """Held until what a commit wrote is told: whoever has it finds on disk what was told, and no more."""
         self._writer: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="event-log")
         self._last_event_at = (
@@ -257,7 +259,8 @@ class EventLog:
         while waiting:
             batch = waiting.take_batch()
             try:
-                await self._commit(batch)
+                async with self.committing:
+                    await self._commit(batch)
             except StorageFailed as error:
                 batch.add(waiting)
                 self._failed(error, batch.event_count)
