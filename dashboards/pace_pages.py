@@ -33,6 +33,8 @@ class Bullet:
     verdict: str
     grade: str
     left: str
+    why: str
+    """Where it is said what keeps it from serving; empty where nothing needs to be said."""
 
 
 def pace_page(pace: Pace, sites: Sequence[Site]) -> str:
@@ -65,6 +67,7 @@ def bullet(line: PaceLine, now: datetime) -> Bullet:
         verdict=verdict(line),
         grade=grade,
         left=_left(line.end - now),
+        why="" if grade == "good" else f"/console/why/{quote(line.line_item, safe='')}",
     )
 
 

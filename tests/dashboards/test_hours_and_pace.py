@@ -112,6 +112,7 @@ def test_a_verdict_says_what_the_bar_shows() -> None:
         ("On course", "good", "60.00"),
         ("Goal reached", "good", "100.00"),
     ]
+    assert [bullet(line, NOW).why for line in lines] == ["/console/why/a", "/console/why/b", "", ""]
     said = summary(Pace(CHOICE, tuple(lines)))
     assert said.startswith("1 line item of 4 will miss the goal")
     assert said.endswith("a falls shortest, by 700 impressions (70%).")
