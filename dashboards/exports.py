@@ -143,6 +143,33 @@ def campaign_rows(report: Report) -> list[Row]:
     ]
 
 
+FUNNEL_COLUMNS = ("step", "reason", "count", "rate")
+
+
+def funnel_rows(report: Report) -> list[Row]:
+    """From request to click, each step with its part of the one before; after them why requests stayed empty.
+
+    The rate of a reason is its part of all requests.
+    """
+    total = report.total
+    counts = (
+        ("requests", total.request_count),
+        ("filled", total.fill_count),
+        ("rendered", total.impression_count),
+        ("viewable", total.viewable_count),
+        ("clicked", total.click_count),
+    )
+    rows: list[Row] = []
+    for place, (name, count) in enumerate(counts):
+        before = counts[place - 1][1] if place else 0
+        rows.append(_step("", name, count, before))
+    return rows + [_step(reason, "unfilled", count, total.request_count) for reason, count in report.unfilled]
+
+
+def _step(reason: str, name: str, count: int, whole: int) -> Row:
+    return {"step": name, "reason": reason, "count": count, "rate": _ratio(count / whole if whole else None)}
+
+
 def marked_rows(report: Report) -> list[Row]:
     """One row for each rule by which something was recorded and does not count."""
     return [{column: getattr(line, column) for column in MARKED_COLUMNS} for line in report.marked]
@@ -289,6 +316,10 @@ def as_json(report: Report, rows: list[Row]) -> Row:
         "unfilled": [{"reason": reason, "request_count": number} for reason, number in report.unfilled],
         "marked": marked_rows(report),
         "compared": _compared(report),
+        "catalog_changes": [
+            {"version": change.version, "at": change.at.isoformat(), "names": list(change.names)}
+            for change in report.changes
+        ],
     }
 
 

@@ -58,6 +58,7 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
     """Everything below /reports, behind the door, but for what is shared by a link."""
     reports, cuts = sources.reports, sources.cuts
     campaigns_csv = _csv("campaigns", exports.campaign_rows, exports.CAMPAIGN_COLUMNS)
+    funnel_csv = _csv("funnel", exports.funnel_rows, exports.FUNNEL_COLUMNS)
     revenue_csv = _csv("revenue", exports.revenue_rows, exports.REVENUE_COLUMNS)
     slots_csv = _csv("slots", exports.slot_rows, exports.SLOT_COLUMNS)
     marked_csv = _csv("marked", exports.marked_rows, exports.MARKED_COLUMNS)
@@ -69,6 +70,8 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
         Route("/slots.csv", _answer(reports, slots_csv, refuse_text)),
         Route("/campaigns.json", _answer(reports, _json(exports.campaign_rows), refuse_json)),
         Route("/campaigns.csv", _answer(reports, campaigns_csv, refuse_text)),
+        Route("/funnel.json", _answer(reports, _json(exports.funnel_rows), refuse_json)),
+        Route("/funnel.csv", _answer(reports, funnel_csv, refuse_text)),
         Route("/marked.json", _answer(reports, _json(exports.marked_rows), refuse_json)),
         Route("/marked.csv", _answer(reports, marked_csv, refuse_text)),
         Route("/breakdown.json", _answer(reports, _breakdown_json(cuts), refuse_json)),

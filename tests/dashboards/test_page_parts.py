@@ -11,6 +11,7 @@ from random import Random
 import httpx2 as httpx
 import pytest
 
+from adserver.catalog.model import Catalog
 from adserver.decision.context import Reason
 from adserver.errors import InvalidInput
 from adserver.measurement.lines import CampaignLine
@@ -22,7 +23,7 @@ from dashboards.slot_table import SORTS, sort_of
 from tests.dashboards.world import NOW, site
 from tests.measurement.test_cuts import play, visitors
 from tests.newsroom import NOW as TWO_DAYS_LATER
-from tests.newsroom import server
+from tests.newsroom import apply_catalog, server
 
 SITE = Site.model_validate(site("daily", "Asia/Kathmandu"))
 
@@ -144,6 +145,29 @@ def test_a_bar_lies_on_its_side_of_zero() -> None:
     assert sparks.bar(-10, 10) == sparks.Bar("0.00", "100.00", -1)
     assert sparks.bar(0, 10) == sparks.Bar("100.00", "0.00", 0)
     assert sparks.bar(0, 0).width == "0.00"
+
+
+def test_a_change_of_another_site_is_not_told(tmp_path: Path) -> None:
+    def sizes(width: int) -> Catalog:
+        here, there = site("daily", "Asia/Kathmandu"), site("other", "Asia/Kathmandu", slots=["secret"])
+        there["slot"][0]["sizes"] = [f"{width}x250"]
+        return Catalog.model_validate({"site": [here, there]})
+
+    db = tmp_path / "a.db"
+    for width in (300, 320):
+        apply_catalog(db, sizes(width))
+    with server(db, None, clock=lambda: TWO_DAYS_LATER) as client:
+        client.base_url = "http://127.0.0.1"
+        told = {
+            name: client.get("/reports/revenue.json", params={"site": name}).json()["catalog_changes"]
+            for name in ("daily", "other")
+        }
+    assert [change["version"] for change in told["daily"]] == [1]
+    assert "secret" not in told["daily"][0]["names"]
+    assert [(change["version"], "secret" in change["names"]) for change in told["other"]] == [
+        (1, True),
+        (2, True),
+    ]
 
 
 def test_the_page_tells_tiers_and_changes_of_the_catalog(tmp_path: Path) -> None:

@@ -105,6 +105,21 @@ def test_every_form_of_every_report_says_the_same(
     assert len(requests) == 1
     check_page(unescape(client.get("/reports/", params=query).text), truth, requests.pop())
     check_campaigns(client, query)
+    check_funnel(client, query, truth)
+
+
+def check_funnel(client: TestClient, query: dict[str, str], truth: dict[str, int]) -> None:
+    """Its steps are the totals, and what stayed empty is what was not filled."""
+    body = client.get("/reports/funnel.json", params=query).json()
+    lines = list(csv.DictReader(io.StringIO(client.get("/reports/funnel.csv", params=query).text)))
+    assert [(line["step"], int(line["count"])) for line in lines] == [
+        (row["step"], row["count"]) for row in body["rows"]
+    ]
+    steps = {row["step"]: row["count"] for row in body["rows"] if not row["reason"]}
+    names = ("impression_count", "viewable_count", "click_count")
+    assert [steps[step] for step in ("rendered", "viewable", "clicked")] == [truth[name] for name in names]
+    empty = sum(row["count"] for row in body["rows"] if row["reason"])
+    assert empty == steps["requests"] - steps["filled"]
 
 
 def check_page(page: str, truth: dict[str, int], request_count: int) -> None:
