@@ -19,6 +19,7 @@ from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
 from adserver.editing.proofs import Proofs
 from adserver.engines.account_store import AccountStore
+from adserver.engines.answer_store import AnswerStore
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.engines.proof_store import ProofStore
 from adserver.engines.sqlite_progress import SqliteProgress
@@ -49,7 +50,9 @@ def people_routes(
     watch = SlotWatch(progress.slot_asks, current, clock)
     editor, objects = Editor(url, clock), Objects(catalog, url)
     proofs = Proofs(ProofStore(users.engine), editor, objects, clock, settings)
-    services = Services(editor, objects, accounts, past, watch, proofs, clock, settings)
+    services = Services(
+        editor, objects, accounts, past, watch, proofs, AnswerStore(users.engine), clock, settings
+    )
     explainer = Explainer(parts, current)
     deliveries = partial(deliveries_of, parts.steering)
     password = settings.reports_password

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from adserver.accounts.model import Scope
 from adserver.api import changes, objects, past, people, proofs, sheet
+from adserver.api.once import Once
 from adserver.api.services import Services
 from adserver.api.shapes import ProblemShape
 from adserver.editing.editor import Forbidden
@@ -23,11 +24,14 @@ from adserver.web.problems import problem, refuse, sentence
 
 #: Largest body, in bytes: a catalog file of some hundred thousand line items.
 _MAX_BODY_BYTES = 200_000_000
+#: The same of a request with an Idempotency-Key, which is read before it is passed on.
+_MAX_KEYED_BYTES = 10_000_000
 _log = structlog.get_logger()
 _ABOUT = """\
 Create, read, change and archive what the ad server sells and shows. Send an API token as
 `Authorization: Bearer`. A change is served within a second. `If-Match` with the version that you have seen
-keeps you from overwriting others.
+keeps you from overwriting others. With an `Idempotency-Key`, any text of your own, a request that is sent
+again is done once: for a day, the first answer is given again.
 """
 _WORDS = {
     400: "The request cannot be read.",
@@ -73,7 +77,8 @@ def build(services: Services) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(StarletteHTTPException, _stopped)
     scopes = {False: Scope.READ, True: Scope.WRITE}
-    return Door(app, services.accounts, services.settings, refuse, scopes)
+    once = Once(app, services.answers, services.clock, _MAX_KEYED_BYTES)
+    return Door(once, services.accounts, services.settings, refuse, scopes)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

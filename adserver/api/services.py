@@ -13,6 +13,7 @@ from adserver.clock import Clock
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
 from adserver.editing.proofs import Proofs
+from adserver.engines.answer_store import AnswerStore
 from adserver.forecast.past import PastPages
 from adserver.measurement.slots import SlotWatch
 from adserver.settings import Settings
@@ -29,6 +30,7 @@ class Services:
     past: PastPages
     watch: SlotWatch
     proofs: Proofs
+    answers: AnswerStore
     clock: Clock
     settings: Settings
 
