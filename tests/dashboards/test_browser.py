@@ -186,3 +186,37 @@ def test_without_script_all_but_the_drawing_is_there(chromium: Browser, base_url
     page.get_by_role("link", name="Yesterday").click()
     assert "period=yesterday" in page.url
     context.close()
+
+
+@opened_as("light-1280")
+def test_a_key_chooses_a_period_and_back_undoes_it_but_not_while_typing(visit: Visit) -> None:
+    page = visit.page
+    page.keyboard.press("e")
+    page.wait_for_url("**/reports/?site=daily&period=yesterday")
+    page.wait_for_selector(BARS)
+    assert page.locator(BARS).count() == 1
+    page.go_back()
+    page.wait_for_selector(BARS)
+    assert "period=7d" in page.url
+    page.locator(".custom summary").click()
+    page.get_by_label("From", exact=True).press("d")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+d")
+    assert "period=7d" in page.url
+    visit.check()
+
+
+@opened_as("dark-390")
+def test_a_row_of_the_table_is_a_filter_that_back_undoes(visit: Visit) -> None:
+    page = visit.page
+    page.locator("#slots tbody th a", has_text="sidebar").click()
+    page.wait_for_url("**&slot=sidebar")
+    page.wait_for_selector(BARS)
+    assert page.locator("#slots tbody tr").count() == 1
+    assert visit.width() == visit.viewport
+    page.get_by_role("link", name="Show all slots").click()
+    page.wait_for_selector(BARS)
+    assert page.locator("#slots tbody tr").count() == 3
+    page.go_back()
+    page.wait_for_url("**&slot=sidebar")
+    visit.check()
