@@ -63,7 +63,7 @@ def label_of(said: Said, looks: Looks) -> str:
     """In a corner of the ad, which fills its frame; opened by click or key where there is more to tell."""
     if not said.lines:
         return f"<div {looks.plain}>{escape(said.label)}</div>"
-    lines = "".join(f"<div>{escape(what)}: {_who(*who)}</div>" for what, *who in said.lines)
+    lines = "".join(f"<div>{escape(what)}: {who_of(*who)}</div>" for what, *who in said.lines)
     summary = f"<summary {looks.summary}>{escape(said.label)} ⓘ</summary>"
     return f"<details {looks.opening}>{summary}{lines}</details>"
 
@@ -73,7 +73,8 @@ def _looks(height: int) -> Looks:
     return Looks(f'style="{_LABEL}"', opening, 'style="cursor:pointer;list-style:none"')
 
 
-def _who(name: str, url: str = "") -> str:
+def who_of(name: str, url: str = "") -> str:
+    """Somebody's name, as a link where that leads somewhere."""
     if url:
         return f'<a href="{escape(url)}" target="_blank" rel="noopener nofollow">{escape(name)}</a>'
     return f"<b>{escape(name)}</b>"

@@ -16,8 +16,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from adserver.decision.context import Fill
 from adserver.engines.sqlite_locks import Lock
 from adserver.errors import InvalidInput, StorageFailed
+from adserver.serving.disclosure import Said, said_of
+from adserver.serving.openrtb.markup import who_of
 from adserver.serving.outside.issues import Choosing, Issues, Place, place_of
 from adserver.serving.parts import Parts
 from adserver.serving.trackers import base_of, pixel
@@ -159,19 +162,33 @@ class _Door:
         if lock.image_dark:
             dark = f'<source srcset="{address}.png?theme=dark" media="(prefers-color-scheme: dark)">'
         return (
-            f'<p style="{_LABEL}">{escape(self._label(place))}</p>'
+            f'<p style="{_LABEL}">{_told(self._said(place, lock))}</p>'
             f'<a href="{address}/click" rel="sponsored nofollow"><picture>{dark}<img src="{address}.png"'
             f' alt="{escape(lock.alt)}" width="{width}" height="{height}" style="{_IMAGE}"></picture></a>'
         )
 
     def _entry(self, request: Request, place: Place, lock: Lock) -> str:
         address = xml_escape(self._address(request, place))
-        label = self._label(place)
+        label = self._said(place, lock).label
         return (
             f"<item><title>{xml_escape(f'{label}: {lock.alt}')}</title><link>{address}/click</link>"
             f'<guid isPermaLink="false">{address}</guid><category>{xml_escape(label)}</category>'
             f"<description>{xml_escape(self._markup(request, place, lock))}</description></item>"
         )
 
-    def _label(self, place: Place) -> str:
-        return self._parts.live.index.sites[place.site].slots[place.slot].slot.label
+    def _said(self, place: Place, lock: Lock) -> Said:
+        """The label, and who is behind the ad as far as the catalog of now says."""
+        index = self._parts.live.index
+        label = index.sites[place.site].slots[place.slot].slot.label
+        position = index.positions.get(lock.item)
+        choices = () if position is None else index.choices[position]
+        for choice in choices:
+            if choice.creative_id == lock.creative:
+                return said_of(index, Fill(place.slot, place.slot_id, label, choice))
+        return Said(label, ())
+
+
+def _told(said: Said) -> str:
+    """What stands above an ad, all of it: in a mail nothing can be opened."""
+    lines = [f"{escape(what)}: {who_of(*who)}" for what, *who in said.lines]
+    return " · ".join([escape(said.label), *lines])

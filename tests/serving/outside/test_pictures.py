@@ -219,6 +219,16 @@ def test_what_is_pasted_counts_nothing_and_is_locked(tmp_path: Path) -> None:
         assert seen(client, entry) == led_to(client, entry) == shown
 
 
+def test_what_is_pasted_says_who_is_behind_the_ad(tmp_path: Path) -> None:
+    told = {"sponsor": "Green List", "political": True, "notice": "https://green.example/notice"}
+    with server(tmp_path / "a.db", sold("one", disclosure=told)) as client:
+        pasted = client.get(f"{LETTER}.html").text
+        entry = ElementTree.fromstring(client.get(f"{LETTER}.xml").text)  # noqa: S314  (our own)
+    assert ">Political advertisement · " in pasted and "<b>Green List</b>" in pasted
+    assert '<a href="https://green.example/notice"' in pasted
+    assert entry.findtext("category") == "Political advertisement"
+
+
 def test_names_in_what_is_pasted_are_text(tmp_path: Path) -> None:
     hostile = '"><script>alert(1)</script>]]>'
     item: dict[str, Any] = {
