@@ -38,11 +38,10 @@ happened AS MATERIALIZED (
     GROUP BY n, slot, creative
 ),
 earned AS MATERIALIZED (
-    SELECT n, e.slot, e.creative, e.earned_micros AS earned, coalesce((
-            SELECT sum(r.revenue_micros) FROM rollup r
-            WHERE r.bucket >= lo AND r.bucket < hi AND r.slot = e.slot AND r.creative = e.creative
-        ), 0) AS estimated
-    FROM cut CROSS JOIN earning e USING (day) WHERE e.slot IN wanted
+    SELECT cut.n, e.slot, e.creative, e.earned_micros AS earned, coalesce(h.revenue_micros, 0) AS estimated
+    FROM cut CROSS JOIN earning e USING (day)
+        LEFT JOIN happened h ON h.n = cut.n AND h.slot = e.slot AND h.creative = e.creative
+    WHERE e.slot IN wanted
 )
 SELECT n, slot, NULL AS outcome, 0 AS request_count, {_COUNTS}, 0 AS validity, {_OF_NETWORKS},
        0, 0, NULL AS creative
