@@ -41,6 +41,11 @@ _REASONS: dict[str, tuple[str, str, str]] = {
         "See how often readers see what",
         "reach",
     ),
+    "resting": (
+        "All that fit are ahead of their time, and wait",
+        "Sell more, or add house ads",
+        "catalog",
+    ),
     "no_turn": ("Only sponsors fit, and they have had their share", "Sell the rest of the share", "catalog"),
     "unknown_site": ("The page asked for an unknown site", "Look at the names of sites", "catalog"),
     "unknown_slot": ("The page asked for an unknown slot", "Look at the site’s slots", "site"),

@@ -13,6 +13,7 @@ _NAMES: Mapping[str, str] = {
     "sponsored": "Went to a sponsor",
     "share": "Not its turn",
     "roadblock": "Not all of its slots were free",
+    "resting": "Ahead of its time",
     "label": "Label is on the page already",
     "capped": "Visitor's cap reached",
     "no_consent_to_count": "Caps cannot be counted",

@@ -18,7 +18,7 @@ from adserver.decision.auction import AuctionAsk
 from adserver.decision.context import Ask, Choice, Fill, NoFill, PictureAsk, Reason
 from adserver.decision.index import Contender, Index, IndexedSlot, PageKey
 from adserver.decision.sponsors import Voices
-from adserver.decision.standing import Standing
+from adserver.decision.standing import RESTING, Standing
 
 #: So many of the best are ranked at first; the rest only for a page on which none of them is free.
 _TOP = 24
@@ -155,7 +155,7 @@ def rank(
     positions = bitmap.positions_in(bits)
     scores = standing.scores(candidates.slot)[positions]
     # Who has no room now has none until the next snapshot, most likely.
-    able = np.frombuffer(used_up, dtype=np.uint8)[positions] == 0
+    able = (np.frombuffer(used_up, dtype=np.uint8)[positions] == 0) & (scores > RESTING)
     positions, scores = positions[able], scores[able]
     if not whole and len(positions) > _TOP:
         best = _best(scores, standing.jitter[positions], _TOP)

@@ -80,6 +80,8 @@ class Reason(StrEnum):
     """Every line item that passes is on the page already, or kept apart from one that is."""
     USED_UP = "used_up"
     """Every line item that passes has met its goal or spent its budget, or the day's."""
+    RESTING = "resting"
+    """Every line item that passes and has room is ahead of its time, and waits."""
     CAPPED = "capped"
     """Every line item that passes was shown to this visitor as often as it may be, or may not be counted."""
     NO_TURN = "no_turn"

@@ -12,12 +12,13 @@ from operator import neg
 from random import Random
 from typing import NamedTuple
 
+from adserver.decision import bitmap
 from adserver.decision.candidates import Candidates, rank
 from adserver.decision.context import HeaderBid, Reason
 from adserver.decision.index import Contender, Index
 from adserver.decision.ledger import Ledger
 from adserver.decision.sponsors import Turn
-from adserver.decision.standing import Standing
+from adserver.decision.standing import RESTING, Standing
 from adserver.decision.tally import Tally
 
 #: A header bid, where a line item's position would stand.
@@ -270,4 +271,8 @@ class Draft:
             return Reason.REPEATED
         if any(c.subjects for c in ranked):
             return Reason.CAPPED
+        scores = self._standing.scores(candidates.slot)
+        resting = bitmap.positions_in(candidates.eligible & self._index.competing)
+        if any(scores[position] == RESTING and not closed[position] for position in resting.tolist()):
+            return Reason.RESTING
         return Reason.NO_TURN if candidates.voices or candidates.together else Reason.USED_UP

@@ -27,12 +27,16 @@ from adserver.decision.index import Index
 from adserver.decision.ledger import Ledger
 from adserver.decision.plan import Booked, Planned
 from adserver.decision.schedule import Schedule
+from adserver.decision.standing import RESTING
 from adserver.decision.traffic import Profile, seconds_of
 
 #: Constants are as tuned in simulation, in a market whose prices have a geometric mean of about this.
 _MARKET_CPM = 3.0
 _FIRST_BID, _LOWEST_BID, _CEILING = 2.0, 0.05, 25.0
 _FIRST_MULTIPLIER, _LOWEST_MULTIPLIER = 0.7, 0.02
+#: How far below its lowest bid x may fall. There a line item rests: it serves nothing, not even where nobody
+#: else would. As x rises again for what it does not get, it takes turns with whoever comes last.
+_REST = 0.5
 _MOST_STEP = 0.25
 _LEAD, _LEAST_LEFT = 0.03, 0.15
 #: How far a line item may run ahead of its time, as a part of its size.
@@ -118,7 +122,14 @@ class Pacing:
         multipliers = np.ones(len(self.index.items))
         bids[self.rows[self.guaranteed]] = np.exp(self.x[self.guaranteed])
         multipliers[self.rows[~self.guaranteed]] = np.exp(self.x[~self.guaranteed])
+        bids[self.rows[self.x < self._lowest()]] = RESTING
         return bids, multipliers
+
+    def _lowest(self) -> Floats:
+        """The x of the lowest bids."""
+        lowest = np.full(len(self.rows), np.log(_LOWEST_MULTIPLIER))
+        lowest[self.guaranteed] = np.log(_LOWEST_BID * self.unit)
+        return lowest
 
     def tick(
         self, now: datetime, ledger: Ledger, asked: Sequence[Candidates], missed: Mapping[int, int]
@@ -212,7 +223,7 @@ class Pacing:
     def _bound(self, rho: Floats, paced: Flags) -> None:
         urgency = 10 * np.minimum(self.haste * rho, _MOST_RHO)
         highest = np.where(self.guaranteed, np.log(self._ceiling) + urgency + 2 * self._worth, 0.0)
-        lowest = np.where(self.guaranteed, np.log(_LOWEST_BID * self.unit), np.log(_LOWEST_MULTIPLIER))
+        lowest = self._lowest() - _REST
         free = self._hasty | (~self.guaranteed & ~paced)
         self.x = np.where(free, highest, np.clip(self.x, lowest, np.maximum(lowest, highest)))
 

@@ -35,6 +35,7 @@ class Sentences:
             "sponsored": self._taken,
             "share": self._share,
             "roadblock": self._roadblock,
+            "resting": self._resting,
         }
 
     def of(self, slot: SlotLook, position: int, rule: str) -> str:
@@ -151,6 +152,10 @@ class Sentences:
             return f"is a house ad like {self._name(slot.place)}; lots were drawn"
         score = float(slot.scores[position])
         return f"{self._bidding(slot, position, amount(score))}, the same as the winner; lots were drawn"
+
+    def _resting(self, slot: SlotLook, position: int, rule: str) -> str:
+        what = "its goal" if self._index.items[position].goal else "its budget"
+        return f"is ahead of its time, and rests so that {what} lasts{self._progress(position)}"
 
     def _taken(self, slot: SlotLook, position: int, rule: str) -> str:
         """A slot that went to somebody without a comparison of scores."""

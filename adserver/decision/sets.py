@@ -15,7 +15,7 @@ from adserver.decision.draft import Draft, Lots, OpenSlot, worth_of
 from adserver.decision.index import Contender, Index, IndexedSite
 from adserver.decision.ledger import Ledger
 from adserver.decision.sponsors import Turn
-from adserver.decision.standing import Standing
+from adserver.decision.standing import RESTING, Standing
 
 #: So many roadblocks, the best of them, are weighed against each other on one page.
 _MOST_WEIGHED = 4
@@ -57,6 +57,8 @@ def _set_of(
     if not chosen or not all(slot.candidates.eligible >> position & 1 for slot in chosen):
         return None
     share = (item.share or 0.0) if item.tier is Tier.SPONSORSHIP else None
+    if any(standing.scores(slot.candidates.slot)[position] == RESTING for slot in chosen):
+        return None
     worth = sum(worth_of(float(standing.scores(slot.candidates.slot)[position])) for slot in chosen)
     return SlotSet(index.contenders[position], [slot.number for slot in chosen], worth, share)
 

@@ -17,10 +17,13 @@ from adserver.decision.rates import Rates
 
 #: House ads come after everything that pays, and among each other as luck has it.
 HOUSE_SCORE = -1.0
+#: Of a line item that is ahead of its time, and serves nothing for now.
+RESTING = -2.0
 
 
 class Standing:
-    """What line items bid now. `bids`: of those with a goal, else NaN; `multipliers`: of what others pay."""
+    """What line items bid now. `bids`: of those with a goal, and `RESTING`, else NaN; `multipliers`: of what
+    others pay."""
 
     def __init__(
         self, index: Index, rates: Rates, bids: Floats, multipliers: Floats, *, number: int, rng: Random

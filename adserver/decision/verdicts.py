@@ -20,6 +20,7 @@ from adserver.decision.candidates import ids
 from adserver.decision.draft import BID, Draft
 from adserver.decision.look import Look, SlotLook
 from adserver.decision.replay import How, Replay, Step, replay, score_of
+from adserver.decision.standing import RESTING
 
 WON = "won"
 NOT_APPROVED = "not_approved"
@@ -33,6 +34,7 @@ RULES = (
     "sponsored",
     "share",
     "roadblock",
+    "resting",
     "label",
     "capped",
     "no_consent_to_count",
@@ -117,7 +119,7 @@ class _Court:
         for number, found in rules.items():
             for position, rule in enumerate(found):
                 if not rule and position in together:
-                    found[position] = self._set_rules.get(position, "roadblock")
+                    found[position] = self._set_rules.get(position) or self._no_set(position)
             silent = [position for position in ids(self._asked) if not found[position]]
             assert not silent, f"line items {silent} are not accounted for in slot {number}"
         return Verdicts(rules, self._replay, self._step_of, self._draft)
@@ -182,11 +184,18 @@ class _Court:
             elif not self._index.together >> position & 1:
                 found[position] = self._kept_away(position) or self._beaten(position, slot, step)
 
+    def _rests(self, position: int) -> bool:
+        return bool(self._look.standing.bids[position] == RESTING)
+
+    def _no_set(self, position: int) -> str:
+        """What keeps away a roadblock that could not stand in all of its slots, or was not to."""
+        return self._kept_away(position) or "roadblock" if self._rests(position) else "roadblock"
+
     def _kept_away(self, position: int) -> str | None:
         """What is on the page, caps or limits: the parts of `Draft.forbidden`, in its order."""
         contender = self._index.contenders[position]
         if not self._draft.forbidden(contender):
-            return None
+            return "resting" if self._rests(position) else None
         if self._look.ledger.closed[position] and position not in self._standing:
             return self._used_up(position)
         if position in self._standing:
