@@ -18,6 +18,7 @@ COMMANDS = {
     "catalog": ("check", "plan", "apply", "export"),
     "items": ("items",),
     "explain": ("explain",),
+    "forecast": ("forecast",),
     "history": ("import", "rebuild"),
     "ads_txt": ("import-ads-txt",),
     "earnings": ("earnings",),

@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     max_auction_bytes: Positive = 262_144
     #: Page requests that are remembered as a sample of the week; nothing in them tells who made them.
     max_page_samples: Positive = 2_000
+    #: A forecast decides no more pages; beyond that, each stands for several alike.
+    max_forecast_pages: Positive = 300_000
     #: Sampled page requests of one day that are decided again to find why a line item did not serve on them.
     max_replayed_pages: Positive = 300
     #: A targeting is tried on yesterday's samples where there are so many, else on those of the whole week.

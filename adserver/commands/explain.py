@@ -16,29 +16,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adserver.clock import Clock, system_clock
+from adserver.clock import system_clock
 from adserver.decision.explain import BidVerdict, Explanation, SlotExplained, Verdict
-from adserver.decision.rates import Seen
 from adserver.decision.rule_words import amount
-from adserver.decision.saved import unpack
-from adserver.decision.steering import Steering
-from adserver.decision.tally import TallyKey
 from adserver.decision.verdicts import WON
-from adserver.engines.catalog_store import Stored, load_catalog, sqlite_url
-from adserver.engines.migrate import migrate
-from adserver.engines.sqlite_log import SqliteLog
-from adserver.engines.sqlite_progress import SqliteProgress
+from adserver.engines.catalog_store import load_catalog, sqlite_url
 from adserver.errors import Fault, InvalidInput
-from adserver.loop import STATE, Loop, expectations_of
-from adserver.measurement.limits import limits_of
-from adserver.measurement.log import EventLog
-from adserver.measurement.token import FillIds
 from adserver.money import format_micros
 from adserver.serving.answer import encode, explain_question, look_for
-from adserver.serving.jobs import Jobs
-from adserver.serving.live import build as build_live
 from adserver.serving.question import read_question
 from adserver.settings import Settings, load_settings
+from adserver.steered import steering_of
 
 #: Width of the tables where no terminal says its own, in characters.
 _WIDTH = 140
@@ -99,23 +87,6 @@ def _on_command_line(fault: Fault, file: str) -> Fault:
     if fault.key.partition(".")[0] == "page":
         return Fault(file, fault.key.removeprefix("page").removeprefix("."), fault.problem)
     return Fault("", f"--{fault.key}", fault.problem)
-
-
-async def steering_of(settings: Settings, stored: Stored, clock: Clock) -> tuple[Steering, TallyKey]:
-    """What a server that is started on this database would decide by, and the key of its tallies."""
-    await migrate(sqlite_url(settings.db), "events")
-    engine, progress = SqliteLog(settings.db), SqliteProgress(settings.db)
-    try:
-        learned = unpack(engine.load_state(STATE))
-        learned.seen = [Seen(*row) for row in await progress.read_creatives()]
-        index = build_live(stored, settings).index
-        steering = Steering(index, learned, expectations_of(settings), clock(), Random(0))
-        log = EventLog(engine, max_waiting=1, flush_seconds=settings.request_flush_seconds)
-        await Loop(settings, clock, progress, log, steering, limits_of(stored), Jobs(), FillIds(0)).begin()
-        return steering, TallyKey(engine.secret(), max_chars=settings.max_tally_chars)
-    finally:
-        await progress.close()
-        engine.close()
 
 
 class _Row(NamedTuple):

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from adserver.catalog.nearest import nearest
 from adserver.clock import from_ms, system_clock, to_ms
-from adserver.commands.explain import steering_of
 from adserver.decision.context import Choice, Context, Fill, PictureAsk
 from adserver.decision.index import Index
 from adserver.engines.catalog_store import Stored, load_catalog, sqlite_url
@@ -23,6 +22,7 @@ from adserver.engines.sqlite_locks import Lock, SqliteLocks
 from adserver.errors import InvalidInput
 from adserver.serving.outside.issues import Place, lock_of, place_of, without_of
 from adserver.settings import Settings, load_settings
+from adserver.steered import steering_of
 
 Db = Annotated[Path | None, typer.Option("--db", help="SQLite file (ADSERVER_DB).", show_default=False)]
 Site = Annotated[str, typer.Argument(help="Site.")]
