@@ -6,6 +6,7 @@ What a form sets is a JSON merge patch: a field left empty puts its key back to 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,10 +52,15 @@ class Shown:
 
 
 UTC_ZONE = ZoneInfo("UTC")
+_FILE = re.compile(r"(\S+)\s+(\S+)\s+([0-9]{1,4})x([0-9]{1,4})(?:\s+([0-9]{1,6}))?", re.ASCII)
 Show = Callable[[Field, Any, ZoneInfo], Any]
 _PRICES = ("cpm", "vcpm", "cpc", "cpa", "flat")
 _GOALS = ("impressions", "viewables", "clicks")
 _CAPS = "One on each line, such as 3 per 1d: at most three impressions for each visitor within a day."
+_MEDIA = (
+    "One on each line: address, type, size and, where known, kbit/s, such as "
+    "https://cdn.example/a.mp4 video/mp4 1280x720 2400."
+)
 FIELDS: Mapping[str, tuple[Field, ...]] = {
     "site": (
         Field("domain", "Domain", hint="Such as news.example.", required=True),
@@ -106,12 +112,17 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("target", "Targeting", "target"),
     ),
     "creative": (
-        Field("kind", "Kind", "select", options=("image", "html"), required=True),
-        Field("size", "Size", hint="Such as 300x250.", required=True),
+        Field("kind", "Kind", "select", options=("image", "html", "video", "network"), required=True),
+        Field("size", "Size", hint="Such as 300x250; video for a video.", required=True),
         Field("image", "Image", hint="Address of the picture."),
         Field("image_dark", "Image for dark pages", hint="Optional."),
         Field("alt", "What the picture says", hint="For those who do not see it."),
         Field("html", "HTML", "area", "Drawn in a sandboxed frame."),
+        Field("media", "Video files", "media", _MEDIA),
+        Field("duration_seconds", "Length of the video", "number", "In seconds."),
+        Field("skip_after_seconds", "Can be skipped after", "number", "Seconds; empty: it cannot."),
+        Field("client", "Publisher at AdSense", hint="Such as ca-pub-1234567890123456, of kind network."),
+        Field("unit", "Ad unit of AdSense", hint="Its number."),
         Field("click", "Click goes to"),
         Field("weight", "Weight", "number", "Among the creatives of its line item; 1 where empty."),
         Field("approved", "Approved", "check"),
@@ -174,6 +185,13 @@ def _caps(_: Field, value: Any, _zone: ZoneInfo) -> str:
     return "\n".join(f"{cap['impressions']} per {cap['per']}" for cap in value or ())
 
 
+def _media(_: Field, value: Any, _zone: ZoneInfo) -> str:
+    return "\n".join(
+        f"{file['url']} {file['type']} {file['width']}x{file['height']} {file.get('bitrate') or ''}".strip()
+        for file in value or ()
+    )
+
+
 def _target(_: Field, value: Any, _zone: ZoneInfo) -> dict[str, str]:
     target = dict(value or {})
     found = {key: "\n".join(target.pop(key, ())) for key in DIMENSIONS}
@@ -191,6 +209,7 @@ _SHOW: Mapping[str, Show] = {
     "amount_of": _of,
     "count_of": _of,
     "caps": _caps,
+    "media": _media,
     "target": _target,
 }
 
@@ -262,6 +281,19 @@ def _read_caps(field: Field, form: Form, _before: Any, _zone: ZoneInfo) -> Any:
     return caps or None
 
 
+def _read_media(field: Field, form: Form, _before: Any, _zone: ZoneInfo) -> Any:
+    files = []
+    for line in split_lines(one(form, field.key)):
+        found = _FILE.fullmatch(line)
+        if found is None:
+            raise ValueError(f"{line!r} is not like https://cdn.example/a.mp4 video/mp4 1280x720 2400")
+        url, kind, *numbers = found.groups()
+        keys = ("width", "height", "bitrate")
+        sizes = {key: int(number) for key, number in zip(keys, numbers, strict=True) if number}
+        files.append({"url": url, "type": kind, **sizes})
+    return files or None
+
+
 def _read_target(_: Field, form: Form, before: Any, _zone: ZoneInfo) -> Any:
     """All of a target: what was there and is not given any more is taken away."""
     more = one(form, "target-more").strip()
@@ -297,5 +329,6 @@ _READ: Mapping[str, Callable[[Field, Form, Any, ZoneInfo], Any]] = {
     "amount_of": _read_of,
     "count_of": _read_of,
     "caps": _read_caps,
+    "media": _read_media,
     "target": _read_target,
 }
