@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from adserver.errors import Fault, InvalidInput
 
 #: Four weeks, and two days for where on earth a day ends.
 _LEAST_QUARTERS_DAYS = 30
+_SMTP_URL = re.compile(r"smtps?://([^/\s@]+@)?[^/\s@:]+(:[0-9]{1,5})?")
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -166,6 +168,13 @@ class Settings(BaseSettings):
     max_proof_answers: Positive = 500
     #: How long an invitation, or a link to set a new password, may be used, in hours.
     link_hours: Positive = 72
+    #: Server that sends invitations and links for new passwords: smtp://user:password@host:587 (STARTTLS) or
+    #: smtps://…; not given: links are shown to administrators, who send them.
+    smtp_url: SecretStr | None = None
+    mail_from: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=200)] = "adserver@localhost"
+    smtp_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 20.0
+    #: Links for a new password that one account is sent within `sign_in_window_seconds`.
+    max_reset_mails: Positive = 3
     #: Longest life of an API token, in days.
     max_token_days: Positive = 400
 
@@ -173,6 +182,13 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """Where this server is found, without a slash at the end."""
         return self.public_url or f"http://{self.host}:{self.port}"
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _names_a_server(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _SMTP_URL.fullmatch(url.get_secret_value()):
+            raise ValueError("is not such as smtp://user:password@mail.example:587 or smtps://…")
+        return url
 
     @field_validator("keep_events_days")
     @classmethod

@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from adserver.accounts import credentials
+from adserver.accounts.mail import Mail
 from adserver.accounts.model import EVERY_SITE, Principal, Role, Scope
 from adserver.accounts.throttle import Throttle
 from adserver.clock import Clock, to_ms
@@ -57,6 +58,10 @@ class Accounts:
             Throttle(most=most, window_ms=window_ms, max_keys=settings.max_sign_in_keys)
             for most in (settings.max_sign_in_failures, settings.max_sign_in_failures_per_address)
         )
+        self._by_reset = Throttle(
+            most=settings.max_reset_mails, window_ms=window_ms, max_keys=settings.max_sign_in_keys
+        )
+        self.mail = Mail(settings)
         self._any_users, self._looked_at_ms = False, 0
         #: Hashing takes 64 MiB each.
         self._hashing = asyncio.Semaphore(2)
@@ -116,6 +121,32 @@ class Accounts:
         expires_at = self._clock() + timedelta(hours=self._settings.link_hours)
         await self.store.add_link(credentials.digest_of(token), user_id, to_ms(expires_at))
         return token
+
+    async def send_link(self, user: UserRow, *, invited: bool = False) -> None:
+        """Send somebody a link by which they set their password; there must be a mail server."""
+        token = await self.new_link(user.id)
+        address, hours = f"{self._settings.base_url}/console/password/{token}", self._settings.link_hours
+        why = (
+            "You have an account with the ad server now."
+            if invited
+            else "Somebody, most likely you, asked for a new password. If it was not you, do nothing."
+        )
+        text = f"{why}\n\nSet your password here, once, within {hours} hours:\n\n{address}\n"
+        self.mail.send(user.email, "Set your password", text)
+
+    async def ask_for_link(self, email: str, address: str) -> None:
+        """Send a link to whoever has an account under an e-mail address; says nothing of whether anybody has.
+
+        Not more often than the settings allow, for an account and for the address that asks.
+        """
+        email, now_ms = email.strip().lower(), self._now_ms()
+        if self._by_reset.wait_ms(email, now_ms) or self._by_address.wait_ms(address, now_ms):
+            return
+        self._by_reset.fail(email, now_ms)
+        self._by_address.fail(address, now_ms)
+        user = await self.store.user_of(email)
+        if user is not None and user.disabled_at_ms is None and self.mail.is_there:
+            await self.send_link(user)
 
     async def link(self, token: str) -> UserRow | None:
         """Who may set a password by a link; None: it is over, used, or none."""

@@ -49,6 +49,7 @@ class SignIn:
         return [
             Route("/sign-in", self._show, methods=["GET"]),
             Route("/sign-in", self._sign_in, methods=["POST"]),
+            Route("/forgotten", self._ask_for_link, methods=["GET", "POST"]),
             Route("/password/{token}", self._show_password, methods=["GET"]),
             Route("/password/{token}", self._set_password, methods=["POST"]),
         ]
@@ -76,6 +77,21 @@ class SignIn:
         response = go_to(following)
         keep_session(request, response, outcome.token, self._settings.session_days)
         return response
+
+    async def _ask_for_link(self, request: Request) -> Response:
+        """The same answer to everybody, whether they have an account or not."""
+        if request.method == "POST":
+            if not from_own_page(request):
+                return message("Not sent", FOREIGN_PAGE, 403)
+            email = one(await form_of(request), "email")
+            await self._accounts.ask_for_link(email, request.client.host if request.client else "")
+        return lone(
+            "forgotten.html",
+            "A new password",
+            sent=request.method == "POST",
+            mails=self._accounts.mail.is_there,
+            hours=self._settings.link_hours,
+        )
 
     async def _show_password(self, request: Request) -> Response:
         return _password_form(await self._accounts.link(request.path_params["token"]))

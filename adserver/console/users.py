@@ -74,7 +74,11 @@ class Users:
             row, token = await self._accounts.add_user(asked.email, asked.name, role, sites, advertisers)
         except InvalidInput as error:
             return self._form(request, asked, faults=error.faults)
-        return self._form(request, row, link=self._address(token), notice=f"{row.email} has an account now.")
+        notice = f"{row.email} has an account now."
+        if self._accounts.mail.is_there:
+            await self._accounts.send_link(row, invited=True)
+            return self._form(request, row, notice=f"{notice} A link to set a password is on its way there.")
+        return self._form(request, row, link=self._address(token), notice=notice)
 
     async def _one(self, request: Request) -> Response:
         return self._form(request, await self._found(request))

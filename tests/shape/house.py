@@ -87,7 +87,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "sqlalchemy": ("adserver.engines",),
     "sqlite3": ("adserver.engines",),
     "starlette": ("adserver.web", *_DOORS, *_TOP_FLOOR),
-    "structlog": ("adserver.measurement", "adserver.web", *_DOORS, *_TOP_FLOOR),
+    "structlog": ("adserver.measurement", "adserver.accounts.mail", "adserver.web", *_DOORS, *_TOP_FLOOR),
     "tomli_w": ("adserver.catalog.file",),
     "tomllib": ("adserver.catalog.file",),
     "typer": ("adserver.cli", "adserver.commands", "adserver.demo"),
