@@ -34,6 +34,7 @@ VIEWS = (
     ("./", "Revenue"),
     ("delivery", "Delivery"),
     ("hours", "Hours"),
+    ("sections", "Sections"),
     ("reach", "Reach"),
     ("creatives", "Creatives"),
     ("advertiser", "Advertisers"),

@@ -22,10 +22,19 @@ from adserver.measurement.cuts import Breakdown, Cuts
 from adserver.measurement.hours import Hours
 from adserver.measurement.pace import Paces
 from adserver.measurement.report import Choice, Report, Reports
+from adserver.measurement.section_report import SectionReports
 from adserver.measurement.statement import Statement
 from adserver.measurement.vitals import AllVitals
 from adserver.web.door import principal_of
-from dashboards import creative_pages, exports, hour_pages, live_pages, pace_pages, statement_pages
+from dashboards import (
+    creative_pages,
+    exports,
+    hour_pages,
+    live_pages,
+    pace_pages,
+    section_pages,
+    statement_pages,
+)
 from dashboards.answers import (
     HEADERS,
     NO_SITE,
@@ -81,6 +90,7 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
         Route("/reach.csv", _answer(reports, _reach_csv(cuts), refuse_text)),
         *_all_forms(sources, "hours", _hours(sources.hours)),
         *_all_forms(sources, "delivery", _pace(sources.paces)),
+        *_all_forms(sources, "sections", _sections(sources.sections)),
         *_all_forms(sources, "live", _live(sources.vitals)),
         *_all_forms(sources, "creatives", _creatives),
         *_statement_routes(sources),
@@ -100,12 +110,12 @@ class _Told:
     columns: tuple[str, ...]
 
 
-#: (the reports that one may see, what was chosen) → a report.
-_Read = Callable[[Reports, Choice], Awaitable[_Told]]
+#: (request, the reports that one may see, what was chosen) → a report.
+_Read = Callable[[Request, Reports, Choice], Awaitable[_Told]]
 
 
 def _hours(hours: Hours) -> _Read:
-    async def read(own: Reports, choice: Choice) -> _Told:
+    async def read(_request: Request, own: Reports, choice: Choice) -> _Told:
         found = await hours.read(choice)
         return _Told(
             lambda: hour_pages.hours_page(found, own.sites()),
@@ -118,7 +128,7 @@ def _hours(hours: Hours) -> _Read:
 
 
 def _pace(paces: Paces) -> _Read:
-    async def read(own: Reports, choice: Choice) -> _Told:
+    async def read(_request: Request, own: Reports, choice: Choice) -> _Told:
         found = await paces.read(choice, own.only)
         return _Told(
             lambda: pace_pages.pace_page(found, own.sites()),
@@ -130,8 +140,21 @@ def _pace(paces: Paces) -> _Read:
     return read
 
 
+def _sections(sections: SectionReports) -> _Read:
+    async def read(request: Request, own: Reports, choice: Choice) -> _Told:
+        found = await sections.read(choice, request.query_params.get("section", ""))
+        return _Told(
+            lambda: section_pages.section_page(found, own.sites()),
+            lambda: section_pages.section_json(found),
+            lambda: section_pages.section_rows(found),
+            section_pages.COLUMNS,
+        )
+
+    return read
+
+
 def _live(vitals: AllVitals) -> _Read:
-    async def read(own: Reports, choice: Choice) -> _Told:
+    async def read(_request: Request, own: Reports, choice: Choice) -> _Told:
         found = await vitals.read(choice, own.only)
         return _Told(
             lambda: live_pages.live_page(found, own.sites()),
@@ -143,7 +166,7 @@ def _live(vitals: AllVitals) -> _Read:
     return read
 
 
-async def _creatives(own: Reports, choice: Choice) -> _Told:
+async def _creatives(_request: Request, own: Reports, choice: Choice) -> _Told:
     found = await own.read(choice)
     return _Told(
         lambda: creative_pages.creatives_page(found, own.sites()),
@@ -156,14 +179,14 @@ async def _creatives(own: Reports, choice: Choice) -> _Told:
 def _all_forms(sources: Sources, name: str, read: _Read) -> list[BaseRoute]:
     """The page of a report, its JSON and its CSV."""
 
-    async def page(_request: Request, own: Reports, choice: Choice) -> Response:
-        return HTMLResponse((await read(own, choice)).page(), headers=HEADERS)
+    async def page(request: Request, own: Reports, choice: Choice) -> Response:
+        return HTMLResponse((await read(request, own, choice)).page(), headers=HEADERS)
 
-    async def body(_request: Request, own: Reports, choice: Choice) -> Response:
-        return JSONResponse((await read(own, choice)).body(), headers=HEADERS)
+    async def body(request: Request, own: Reports, choice: Choice) -> Response:
+        return JSONResponse((await read(request, own, choice)).body(), headers=HEADERS)
 
-    async def lines(_request: Request, own: Reports, choice: Choice) -> Response:
-        told = await read(own, choice)
+    async def lines(request: Request, own: Reports, choice: Choice) -> Response:
+        told = await read(request, own, choice)
         return csv_file(choice, name, told.rows(), told.columns)
 
     return [

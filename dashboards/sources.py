@@ -14,6 +14,7 @@ from adserver.measurement.hours import Hours
 from adserver.measurement.pace import Paces
 from adserver.measurement.report import Changes, Reports
 from adserver.measurement.results import AllResults
+from adserver.measurement.section_report import SectionReports
 from adserver.measurement.statements import Statements
 from adserver.measurement.vitals import AllVitals
 from adserver.settings import Settings
@@ -30,6 +31,7 @@ class Sources:
     results: AllResults
     vitals: AllVitals
     statements: Statements
+    sections: SectionReports
 
 
 def sources_of(
@@ -50,4 +52,5 @@ def sources_of(
         AllResults(rollups, cuts, catalog),
         AllVitals(rollups, catalog),
         Statements(settings.db, catalog),
+        SectionReports(rollups, cuts, catalog),
     )

@@ -62,10 +62,11 @@ GROUP BY 1, 2, 3
 _DELIVERIES = f"""
 SELECT day, slot, item, {_TOTALS} FROM (
   SELECT day, slot, item, {", ".join(SUMS)} FROM breakdown
-  WHERE dimension = {_ANY} AND day BETWEEN :first AND :last AND {_HERE} {{item}}
+  WHERE dimension = :dimension AND day BETWEEN :first AND :last AND {_HERE} {{item}}
+    AND (:section IS NULL OR value = :section)
   UNION ALL
   SELECT day, slot, item, {", ".join(SUMS)} FROM ({BY_FILL.format(source=_NEW)})
-  WHERE day BETWEEN :first AND :last)
+  WHERE day BETWEEN :first AND :last AND (:section IS NULL OR ({VALUE[Dimension.SECTION]}) = :section))
 GROUP BY 1, 2, 3
 """  # noqa: S608  (our own names)
 _ONLY_ITEMS = "AND item IN (SELECT value FROM json_each(:items))"
@@ -144,12 +145,19 @@ class SqliteCuts(SqliteReader):
         return [Cut(*row) for row in await self._rows(statement, {**asked, "slots": json.dumps(slots)})]
 
     async def deliveries(
-        self, first: int, last: int, slots: Sequence[int], items: Sequence[int]
+        self,
+        first: int,
+        last: int,
+        slots: Sequence[int],
+        items: Sequence[int] | None,
+        section: int | None = None,
     ) -> list[ItemSums]:
-        """What was counted of some line items in the days, by day and slot."""
+        """What was counted in the days, by day, slot and line item. `section`: its code; None: of all."""
         asked: dict[str, str | int | None]
         asked = {"first": first, "last": last, "slots": json.dumps(slots), "items": json.dumps(items)}
-        return [ItemSums(*row) for row in await self._rows(_DELIVERIES.format(item=_ONLY_ITEMS), asked)]
+        asked |= {"section": section, "dimension": _ANY if section is None else int(Dimension.SECTION)}
+        only = "" if items is None else _ONLY_ITEMS
+        return [ItemSums(*row) for row in await self._rows(_DELIVERIES.format(item=only), asked)]
 
     async def lately(self, first: int, last: int, slots: Sequence[int]) -> list[Lately]:
         """The line items that had impressions in the days."""

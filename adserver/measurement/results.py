@@ -104,10 +104,10 @@ class AllResults:
         }
         names = {number: path[1] for path, number in stored.ids.items() if path[0] == "line_item"}
         rows = await self._source.deliveries(*days_of(choice), list(slots), list(items))
-        by_day, by_item, by_slot = (_grouped(rows, key) for key in ("day", "item", "slot"))
+        by_day, by_item, by_slot = (grouped(rows, key) for key in ("day", "item", "slot"))
         breakdowns = [await self._cuts.breakdown(choice, by, items=list(items)) for by in CUT_BY]
         reach = await self._cuts.reach(choice)
-        day_items = _grouped(rows, "day", "item")
+        day_items = grouped(rows, "day", "item")
         return Results(
             choice,
             advertiser,
@@ -134,7 +134,8 @@ class AllResults:
         )
 
 
-def _grouped(rows: Iterable[ItemSums], *keys: str) -> dict[tuple[int, ...], Totals]:
+def grouped(rows: Iterable[ItemSums], *keys: str) -> dict[tuple[int, ...], Totals]:
+    """Rows by some of `day`, `slot` and `item`."""
     groups: dict[tuple[int, ...], Totals] = {}
     for row in rows:
         key = tuple(getattr(row, name) for name in keys)

@@ -28,6 +28,7 @@ PAGES = (
     "?slot=top&sort=ctr&compare=none&by=device",
     "delivery",
     "hours",
+    "sections",
     "reach",
     "creatives",
     "advertiser",

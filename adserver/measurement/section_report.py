@@ -1,0 +1,97 @@
+"""A section of a site's pages → what was shown and earned there, by day, slot and campaign.
+
+Requests are not cut by section, so there is no fill rate here. The lines are of the very events that the
+other reports sum; those of all sections add up to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from adserver.clock import to_day
+from adserver.engines.catalog_store import Stored
+from adserver.engines.sqlite_cuts import ItemSums
+from adserver.measurement.cuts import Breakdown, Cuts, days_of
+from adserver.measurement.report import Choice, Totals
+from adserver.measurement.results import grouped
+
+
+class Source(Protocol):
+    """Where the sums come from; days are local dates of the site, in days since 1970-01-01."""
+
+    async def deliveries(
+        self,
+        first: int,
+        last: int,
+        slots: Sequence[int],
+        items: Sequence[int] | None,
+        section: int | None,
+        /,
+    ) -> list[ItemSums]:
+        """What was counted in the days, by day, slot and line item."""
+        ...
+
+    async def sections(self) -> dict[int, str]:
+        """Code → name of every section that is told apart."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SectionReport:
+    """One section (None: all of them) of a site in a period; `every`: the period by section.
+
+    `total` is the sum of `days`, of `slots` and of `campaigns` (advertiser, campaign, totals).
+    """
+
+    choice: Choice
+    section: str | None
+    every: Breakdown
+    total: Totals
+    days: tuple[tuple[date, Totals], ...]
+    slots: tuple[tuple[str, Totals], ...]
+    campaigns: tuple[tuple[str, str, Totals], ...]
+
+
+class SectionReports:
+    """Answers what a section is worth."""
+
+    def __init__(self, source: Source, cuts: Cuts, catalog: Callable[[], Stored]) -> None:
+        self._source = source
+        self._cuts = cuts
+        self._catalog = catalog
+
+    async def read(self, choice: Choice, section: str) -> SectionReport:
+        """`section`: a word of a query, empty for all. Of one that had no ad, whyever, all is 0."""
+        every = await self._cuts.breakdown(choice, "section")
+        codes = {name: code for code, name in (await self._source.sections()).items()}
+        stored = self._catalog()
+        slots = {
+            number: path[2]
+            for path, number in stored.ids.items()
+            if path[:2] == ("slot", choice.site.name) and choice.slot in (None, path[2])
+        }
+        code = codes.get(section, -1) if section else None
+        rows = await self._source.deliveries(*days_of(choice), list(slots), None, code)
+        by_day, by_slot, by_item = (grouped(rows, key) for key in ("day", "slot", "item"))
+        campaigns: dict[tuple[str, str], Totals] = {}
+        for (item,), found in by_item.items():
+            _, advertiser, name = stored.campaigns.get(item, ("campaign", "", ""))
+            campaigns[advertiser, name] = campaigns.get((advertiser, name), Totals()) + found
+        return SectionReport(
+            choice,
+            section or None,
+            every,
+            sum(by_day.values(), Totals()),
+            tuple((day, by_day.get((to_day(day),), Totals())) for day in choice.period.days),
+            tuple(sorted(((slots[key], one) for (key,), one in by_slot.items()), key=_most_first)),
+            tuple(sorted(((*names, one) for names, one in campaigns.items()), key=_most_first)),
+        )
+
+
+def _most_first(line: tuple[str, Totals] | tuple[str, str, Totals]) -> tuple[int, tuple[str, ...]]:
+    *names, totals = line
+    assert isinstance(totals, Totals), "a line ends with its totals"
+    return -totals.revenue_micros, tuple(map(str, names))
