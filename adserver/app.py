@@ -189,7 +189,7 @@ class App:
         expiry_seconds = settings.lease_trust_seconds + settings.reservation_seconds
         leasing = Leasing(
             stack.enter_context(SqliteLeases(settings.db, parts.ids.node, expiry_ms=expiry_seconds * 1000)),
-            parts.steering.ledger,
+            parts.steering,
             self._clock,
             parts.jobs,
             lambda: parts.counts.page_requests,

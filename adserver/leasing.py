@@ -13,11 +13,13 @@ from contextlib import suppress
 from typing import Protocol
 
 from adserver.clock import Clock, to_ms
-from adserver.decision.lease import Grant, Leases, Settled, Want
-from adserver.decision.ledger import Ledger
+from adserver.decision.lease import Leases, Round, Settled, Want
+from adserver.decision.steering import Steering
 from adserver.serving.jobs import Jobs
 
 JOB = "leases"
+#: A worker's part of the pages is found over some while: seconds say little where pages are few.
+_PAGE_HALF_LIFE_SECONDS = 600.0
 
 
 class Store(Protocol):
@@ -27,8 +29,8 @@ class Store(Protocol):
         """What of this worker's fills others counted since it last asked."""
         ...
 
-    def lease(self, wants: Sequence[Want], now_ms: int, /) -> list[Grant]:
-        """Tell that this worker lives, and give it what it may hold of its wants."""
+    def lease(self, wants: Sequence[Want], now_ms: int, page_pace: float, /) -> Round:
+        """Tell that this worker lives and how many pages ask it; give it what it may hold of its wants."""
         ...
 
     def release(self, outstanding: Sequence[tuple[int, int]], /) -> None:
@@ -42,7 +44,7 @@ class Leasing:
     def __init__(
         self,
         store: Store,
-        ledger: Ledger,
+        steering: Steering,
         clock: Clock,
         jobs: Jobs,
         page_count: Callable[[], int],
@@ -54,7 +56,11 @@ class Leasing:
         so long after a round.
         """
         self._store = store
-        self._leases = Leases(ledger)
+        self._steering = steering
+        self._leases = Leases(steering.ledger)
+        self._pages_before = 0
+        self._page_pace = 0.0
+        self._page_kept: float = 0.5 ** (every_seconds / _PAGE_HALF_LIFE_SECONDS)
         self._clock = clock
         self._jobs = jobs
         self._page_count = page_count
@@ -77,8 +83,13 @@ class Leasing:
         """One round. Raises StorageFailed."""
         with self._jobs.attempt(JOB):
             self._leases.settle(await asyncio.to_thread(self._store.settle))
-            wants = self._leases.wants(self._page_count())
-            self._leases.take(await asyncio.to_thread(self._store.lease, wants, to_ms(self._clock())))
+            pages = self._page_count()
+            self._page_pace = self._page_kept * self._page_pace + pages - self._pages_before
+            self._pages_before = pages
+            wants, now_ms = self._leases.wants(pages), to_ms(self._clock())
+            grants, share = await asyncio.to_thread(self._store.lease, wants, now_ms, self._page_pace)
+            self._leases.take(grants)
+            self._steering.take_share(share)
             self._renewed_at = time.monotonic()
 
     async def end(self) -> None:

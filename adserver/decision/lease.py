@@ -62,6 +62,13 @@ class Grant(NamedTuple):
     scarce: bool
 
 
+class Round(NamedTuple):
+    """What a worker hears when it asks: what it holds now, and its part of all pages that ask."""
+
+    grants: Sequence[Grant]
+    page_share: float
+
+
 class Settled(NamedTuple):
     """Fills of this worker whose impressions another one counted; `minute` since 1970."""
 

@@ -71,11 +71,11 @@ class Pacing:
     """Bids and multipliers of all line items of one index, and their change from tick to tick."""
 
     def __init__(
-        self, index: Index, profiles: Mapping[str, Profile], now: datetime, *, worker_count: int = 1
+        self, index: Index, profiles: Mapping[str, Profile], now: datetime, *, share: float = 1.0
     ) -> None:
-        """`worker_count`: this one has its part of the opportunities, and so of what is needed."""
+        """`share`: this worker's part of the pages, and so of what is needed; it may be set anew."""
         self.index = index
-        self._worker_count = worker_count
+        self.share = share
         self.rows: Ints = np.array([p for p, i in enumerate(index.items) if _paced(i)], dtype=np.int64)
         """Position of each paced line item."""
         self.items = [index.items[position] for position in self.rows.tolist()]
@@ -161,7 +161,7 @@ class Pacing:
         need, left = np.where(today, day_need, need), np.where(today, clock.day_left, left)
         rate = self._opportunities / np.maximum(self._hours, 1e-9)
         paced = np.isfinite(need)
-        need = np.where(paced, need, 0.0) / self._worker_count
+        need = np.where(paced, need, 0.0) * self.share
         rho = np.clip(need / np.maximum(rate, 1e-9), 0.0, 1e3)
         ahead = done / np.maximum(size, 1e-9) - clock.elapsed
         want = self._wanted(rho, need, eligible, passed, ahead)

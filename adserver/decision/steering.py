@@ -94,6 +94,8 @@ class Steering:
         self._bucket = bucket_of(now)
         self._bucket_pages: dict[str, int] = {}
         self._ticked_at = now
+        self.share = 1 / expectations.worker_count
+        """This worker's part of all pages."""
         self.ledger = Ledger(
             reservation_seconds=expectations.reservation_seconds,
             offer_seconds=expectations.offer_seconds,
@@ -104,7 +106,7 @@ class Steering:
     def prepare(self, index: Index, now: datetime) -> Prepared:
         """All that takes time to take an index into service; changes nothing, and may run in a thread."""
         profiles = {name: self.learned.profiles.setdefault(name, Profile()) for name in index.sites}
-        pacing = Pacing(index, profiles, now, worker_count=self.expectations.worker_count)
+        pacing = Pacing(index, profiles, now, share=self.share)
         return Prepared(pacing, Week(index, pacing.rows), terms_of(index))
 
     def follow(self, prepared: Prepared, now: datetime) -> None:
@@ -158,6 +160,10 @@ class Steering:
         `unit`: "impressions", "viewables", "clicks" or other kinds.
         """
         self.ledger.count(item_id, unit, count, revenue_micros, day=day, minute=minute, own=own)
+
+    def take_share(self, share: float) -> None:
+        """Take note of which part of all pages this worker is asked."""
+        self.share = self.pacing.share = share
 
     def learn_rates(self, now: datetime) -> None:
         """Look at `learned.seen` now."""
@@ -226,7 +232,7 @@ class Steering:
     def _learn_traffic(self, now: datetime) -> None:
         hours = max(timedelta(0), now - self._ticked_at) / timedelta(hours=1)
         # What other workers are asked for is like what this one is.
-        pages = {site: count * self.expectations.worker_count for site, count in self._pages.items()}
+        pages = {site: round(count / self.share) for site, count in self._pages.items()}
         self._pages = {}
         shapes = [profile.shape[bucket_of_week(self._bucket)] for profile in self.learned.profiles.values()]
         self.learned.level.learn(sum(pages.values()), hours * float(np.mean(shapes or [1.0])))

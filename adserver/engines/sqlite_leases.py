@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from adserver.decision.lease import Grant, Settled, Sums, Want, granted
+from adserver.decision.lease import Round, Settled, Sums, Want, granted
 from adserver.decision.ledger import GOAL_UNITS
 from adserver.engines.sqlite_upkeep import Upkeep
 
@@ -20,7 +20,13 @@ _FORGET = tuple(
     f"DELETE FROM {table} WHERE node IN (SELECT node FROM lease_worker WHERE seen_ms < ?)"  # noqa: S608
     for table in ("lease", "lease_settled", "lease_worker")
 )
-_SEEN = "INSERT INTO lease_worker VALUES (?, ?) ON CONFLICT DO UPDATE SET seen_ms = excluded.seen_ms"
+_SEEN = """
+INSERT INTO lease_worker VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET seen_ms = excluded.seen_ms, page_pace = excluded.page_pace
+"""
+_WORKERS = "SELECT count(*), sum(page_pace) FROM lease_worker WHERE seen_ms >= ?"
+#: Who was not heard of for so long has its fills out yet, but no part in what is free.
+_LIVE_MS = 30_000
 _SUMS = """
 SELECT coalesce(d.impression_count, 0), coalesce(d.viewable_count, 0), coalesce(d.click_count, 0),
   coalesce(d.revenue_micros, 0), coalesce(p.revenue_micros, 0),
@@ -56,18 +62,22 @@ class SqliteLeases(Upkeep):
         with self._transaction():
             return [Settled(*row) for row in self._db.execute(_TAKE_SETTLED, (self._node,))]
 
-    def lease(self, wants: Sequence[Want], now_ms: int) -> list[Grant]:
-        """Tell that this worker lives, and give it what it may hold of its wants. Raises StorageFailed."""
+    def lease(self, wants: Sequence[Want], now_ms: int, page_pace: float) -> Round:
+        """Tell that this worker lives, and give it what it may hold of its wants. Raises StorageFailed.
+
+        `page_pace`: how many pages asked it lately, in the measure of all workers.
+        """
         with self._transaction():
             for statement in _FORGET:
                 self._db.execute(statement, (now_ms - self._expiry_ms,))
-            self._db.execute(_SEEN, (self._node, now_ms))
-            (worker_count,) = self._db.execute("SELECT count(*) FROM lease_worker").fetchone()
+            self._db.execute(_SEEN, (self._node, now_ms, page_pace))
+            worker_count, pages = self._db.execute(_WORKERS, (now_ms - _LIVE_MS,)).fetchone()
             grants = [
                 granted(want, sums, worker_count) for want, sums in zip(wants, self._sums(wants), strict=True)
             ]
             self._hold([(one.item_id, one.held) for one in grants])
-        return grants
+        # Who was asked by nobody yet is as likely to be asked as the others.
+        return Round(grants, (page_pace + 1) / (pages + worker_count))
 
     def release(self, outstanding: Sequence[tuple[int, int]]) -> None:
         """Hand back all but (line item, fills that are served and not counted). Raises StorageFailed."""

@@ -54,6 +54,13 @@ def test_who_is_in_a_hurry_does_not_rest() -> None:
     assert served_of(minutes, "alone") > 0.95 * PAGES_PER_DAY
 
 
+def test_a_worker_that_a_quarter_of_the_pages_ask_delivers_a_quarter() -> None:
+    market = Market(catalog_of(booking("alone", 24_000, 10), HOUSE), START)
+    market.steering.take_share(0.25)
+    got = served_of(market.play(2 * 1440, lambda _: TRAFFIC), "alone")
+    assert 0.25 * 24_000 * 0.1 < got < 0.25 * 24_000 * 0.35
+
+
 def resting() -> Steering:
     """A line item far ahead of its time, with a slot of its own."""
     market = Market(catalog_of(booking("alone", 1_000, 10)), START)

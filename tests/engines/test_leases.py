@@ -55,7 +55,8 @@ class Worker:
         """As `adserver.leasing` does it."""
         self.renewed_at = now
         self.leases.settle(self.store.settle())
-        self.leases.take(self.store.lease(self.leases.wants(self.page_count), to_ms(now)))
+        wants = self.leases.wants(self.page_count)
+        self.leases.take(self.store.lease(wants, to_ms(now), self.page_count).grants)
 
     def serve(self, now: datetime, most: int) -> int:
         """So many fills, as far as there is room; how many."""
@@ -217,4 +218,20 @@ def test_parts_shrink_as_the_goal_comes_near_and_grow_with_demand(tmp_path: Path
         first.round(office.now)
     assert rooms[0] < max(rooms) > rooms[-1]
     assert office.counted == 4_000 - sum(held for (held,) in rows(office.path, "SELECT held FROM lease"))
+    office.close()
+
+
+def test_each_worker_hears_its_part_of_the_pages(tmp_path: Path) -> None:
+    office = Office(tmp_path, 3, LIMITS["goal"])
+    now_ms = to_ms(office.now)
+    first = [worker.store.lease([], now_ms, 0.0).page_share for worker in office.workers]
+    assert first == [pytest.approx(1 / 3)] * 3
+    for worker, pace in zip(office.workers, (700.0, 200.0, 97.0), strict=True):
+        worker.store.lease([], now_ms, pace)
+    shares = [
+        worker.store.lease([], now_ms, pace).page_share
+        for worker, pace in zip(office.workers, (700.0, 200.0, 97.0), strict=True)
+    ]
+    assert shares == [pytest.approx(part, abs=0.001) for part in (0.701, 0.201, 0.098)]
+    assert office.workers[0].store.lease([], now_ms + 60_000, 700.0).page_share == 1.0, "the others are gone"
     office.close()

@@ -8,7 +8,11 @@ revision = "event_0012"
 down_revision = "event_0011"
 
 _TABLES = (
-    "CREATE TABLE lease_worker (node INTEGER PRIMARY KEY, seen_ms INTEGER NOT NULL)",
+    # `page_pace`: pages that asked it lately, older ones counting less.
+    """
+    CREATE TABLE lease_worker (
+      node INTEGER PRIMARY KEY, seen_ms INTEGER NOT NULL, page_pace REAL NOT NULL)
+    """,
     """
     CREATE TABLE lease (
       item INTEGER NOT NULL, node INTEGER NOT NULL, held INTEGER NOT NULL, PRIMARY KEY (item, node)
