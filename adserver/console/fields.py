@@ -40,6 +40,8 @@ class Field:
     hint: str = ""
     options: Sequence[str] = ()
     required: bool = False
+    only: str = ""
+    """Kinds of creatives, or tiers of line items, that have this key; of others it is not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,10 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field(
             "price", "Price", "amount_of", options=_PRICES, hint="cpm and vcpm per thousand; flat per day."
         ),
-        Field("goal", "Goal", "count_of", options=_GOALS, hint="Of a guaranteed line item."),
-        Field("budget", "Budget", hint="Of tier price."),
-        Field("daily_budget", "Budget of a day", hint="Of tier price."),
-        Field("share", "Share of voice", "fraction", "Of a sponsorship: 0.5 is every other page."),
+        Field("goal", "Goal", "count_of", options=_GOALS, only="guaranteed"),
+        Field("budget", "Budget", hint="Of the whole flight.", only="price"),
+        Field("daily_budget", "Budget of a day", only="price"),
+        Field("share", "Share of voice", "fraction", "0.5 is every other page.", only="sponsorship"),
         Field("pacing", "Pacing", "select", options=("even", "frontloaded", "asap")),
         Field("caps", "Caps", "caps", _CAPS),
         Field("labels", "Labels", "lines", "Never two line items with one label on a page."),
@@ -114,16 +116,18 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     "creative": (
         Field("kind", "Kind", "select", options=("image", "html", "video", "network"), required=True),
         Field("size", "Size", hint="Such as 300x250; video for a video.", required=True),
-        Field("image", "Image", hint="Address of the picture."),
-        Field("image_dark", "Image for dark pages", hint="Optional."),
-        Field("alt", "What the picture says", hint="For those who do not see it."),
-        Field("html", "HTML", "area", "Drawn in a sandboxed frame."),
-        Field("media", "Video files", "media", _MEDIA),
-        Field("duration_seconds", "Length of the video", "number", "In seconds."),
-        Field("skip_after_seconds", "Can be skipped after", "number", "Seconds; empty: it cannot."),
-        Field("client", "Publisher at AdSense", hint="Such as ca-pub-1234567890123456, of kind network."),
-        Field("unit", "Ad unit of AdSense", hint="Its number."),
-        Field("click", "Click goes to"),
+        Field("image", "Image", hint="Address of the picture.", only="image"),
+        Field("image_dark", "Image for dark pages", hint="Optional.", only="image"),
+        Field("alt", "What the picture says", hint="For those who do not see it.", only="image"),
+        Field("html", "HTML", "area", "Drawn in a sandboxed frame.", only="html"),
+        Field("media", "Video files", "media", _MEDIA, only="video"),
+        Field("duration_seconds", "Length of the video", "number", "In seconds.", only="video"),
+        Field(
+            "skip_after_seconds", "Can be skipped after", "number", "Seconds; empty: it cannot.", only="video"
+        ),
+        Field("client", "Publisher at AdSense", hint="Such as ca-pub-1234567890123456.", only="network"),
+        Field("unit", "Ad unit of AdSense", hint="Its number.", only="network"),
+        Field("click", "Click goes to", only="image html video"),
         Field("weight", "Weight", "number", "Among the creatives of its line item; 1 where empty."),
         Field("approved", "Approved", "check"),
     ),
@@ -143,7 +147,12 @@ def patch_of(kind: str, form: Form, before: Body, zone: ZoneInfo) -> dict[str, A
     """What a form sets. Raises InvalidInput for what cannot be read; all else the catalog checks."""
     faults: list[Fault] = []
     patch: dict[str, Any] = {}
+    chosen = one(form, "kind") or one(form, "tier")
     for field in FIELDS[kind]:
+        if field.only and chosen not in field.only.split():
+            # The form hides it; what it was for another kind or tier goes.
+            patch[field.key] = None
+            continue
         try:
             patch[field.key] = _READ.get(field.kind, _read_text)(field, form, before.get(field.key), zone)
         except ValueError as error:

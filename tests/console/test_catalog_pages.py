@@ -40,7 +40,7 @@ def form_of(html: str) -> dict[str, str]:
             given[name[1]] = "on" if 'type="checkbox"' in tag else (value[1] if value else "")
     given |= dict(re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.DOTALL))
     for name, options in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
-        chosen = re.search(r"<option selected>([^<]*)", options)
+        chosen = re.search(r"<option[^>]* selected>([^<]*)", options)
         given[name] = chosen[1] if chosen else ""
     return {name: text.replace("&#34;", '"').replace("&amp;", "&") for name, text in given.items()}
 

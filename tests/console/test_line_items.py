@@ -64,7 +64,7 @@ def fields_of(html: str) -> dict[str, str | list[str]]:
         else:
             given[name[1]] = text
     for name, options in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
-        chosen = re.search(r"<option selected>([^<]*)", options)
+        chosen = re.search(r"<option[^>]* selected>([^<]*)", options)
         given[name] = chosen[1] if chosen else ""
     return given
 

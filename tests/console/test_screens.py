@@ -174,8 +174,16 @@ def test_a_targeting_is_estimated_and_a_creative_drawn_while_they_are_typed(
     page.fill("#target-country", "Nepal")
     page.wait_for_selector("text=No estimate")
     page.goto(f"{place.url}/console/catalog/creative/{CREATIVE}")
+    assert page.is_visible("#image") and not page.is_visible("#html")
     page.fill("#size", "320x50")
     page.frame_locator("iframe.preview").locator("text=320 × 50").first.wait_for()
     assert page.url.endswith(CREATIVE) and page.input_value("#size") == "320x50"
     page.go_back()
     page.wait_for_url(f"{place.url}/console/catalog/line_item/{ITEM}")
+    page.go_forward()
+    page.select_option("#kind", "html")
+    assert page.is_visible("#html") and not page.is_visible("#image")
+    page.fill("#html", "<p>Tea</p>")
+    page.click("text=Save")
+    page.wait_for_selector("text=Saved.")
+    assert page.input_value("#image") == "" and page.input_value("#html") == "<p>Tea</p>"
