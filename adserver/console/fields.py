@@ -118,7 +118,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("size", "Size", hint="Such as 300x250; video for a video.", required=True),
         Field("image", "Image", hint="Address of the picture.", only="image"),
         Field("image_dark", "Image for dark pages", hint="Optional.", only="image"),
-        Field("alt", "What the picture says", hint="For those who do not see it.", only="image"),
+        Field("alt", "What the picture says", hint="For those who do not see it.", only="image video"),
         Field("html", "HTML", "area", "Drawn in a sandboxed frame.", only="html"),
         Field("media", "Video files", "media", _MEDIA, only="video"),
         Field("duration_seconds", "Length of the video", "number", "In seconds.", only="video"),
