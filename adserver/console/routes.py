@@ -83,7 +83,11 @@ def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
         *Users(accounts, settings, office.current).routes(),
     ]
     shown = ProofPages(office.proofs, clock).routes()
-    behind = Mount("/", routes=inner, middleware=[door, Middleware(Unreachable)])
+    behind = Mount("/", routes=inner, middleware=[door])
     small = Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
-    pages = Mount("/", routes=[*SignIn(accounts, settings).routes(), *shown, behind], middleware=[small])
+    pages = Mount(
+        "/",
+        routes=[*SignIn(accounts, settings).routes(), *shown, behind],
+        middleware=[small, Middleware(Unreachable)],
+    )
     return [Mount("/console", routes=[ASSETS.route(), pages])]

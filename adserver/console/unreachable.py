@@ -13,7 +13,7 @@ _SENTENCE = "Nothing of what was asked for was stored. Go back and try again in 
 
 
 class Unreachable:
-    """Around the screens, behind the door."""
+    """Around all screens, those too that are open to everybody."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -19,6 +19,9 @@ def test_what_cannot_be_read_is_a_page_that_says_so(tmp_path: Path) -> None:
         assert answer.status_code == 503
         assert "The database cannot be reached" in text_of(answer.text)
         assert answer.headers["retry-after"] == "1"
+        with sqlite3.connect(place.db) as database:
+            database.execute("ALTER TABLE proof RENAME TO gone_too")
+        assert place.visitor().get("/console/proof/x").status_code == 503
 
 
 def damage(db: Path) -> None:
