@@ -24,7 +24,9 @@ from adserver.serving.openrtb.markup import who_of
 from adserver.serving.outside.issues import Choosing, Issues, Place, place_of
 from adserver.serving.parts import Parts
 from adserver.serving.trackers import base_of, pixel
+from adserver.web.numbers import register as register_number
 
+register_number()
 _log = structlog.get_logger()
 #: Under each of these the same places are found; the word is for people and for proxies' rules.
 PREFIXES = ("newsletter", "rss", "frame")
@@ -44,7 +46,7 @@ def routes(parts: Parts, issues: Issues) -> list[BaseRoute]:
     door = _Door(parts, issues)
     found: list[BaseRoute] = []
     for prefix in PREFIXES:
-        for place in ("{issue}", "{issue}/{position:int}"):
+        for place in ("{issue}", "{issue}/{position:number}"):
             path = f"/v1/{prefix}/{{site}}/{{slot}}/{place}"
             found += [
                 Route(f"{path}.png", door.picture),

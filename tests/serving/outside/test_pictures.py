@@ -252,6 +252,7 @@ def test_names_in_what_is_pasted_are_text(tmp_path: Path) -> None:
         "daily/side/" + "x" * 200,
         "daily/side/1/0",
         "daily/side/1/100",
+        "daily/side/1/" + "9" * 5000,
         "daily/side/%3Cscript%3E",
     ],
 )
