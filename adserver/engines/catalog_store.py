@@ -180,7 +180,8 @@ class CatalogStore:
         new = flatten(catalog)
         async with writing(self._engine) as connection:
             version = await _version(connection)
-            return await _write(connection, version, new, author, at, note)
+            rows = await _rows_at(connection, version)
+            return await _write(connection, version, rows, new, author, at, note)
 
     async def change(
         self, alter: Alter, *, author: str, at: datetime, note: str = "", dry_run: bool = False
@@ -191,18 +192,21 @@ class CatalogStore:
         faults, and whatever `alter` raises; on any error nothing is changed.
         """
         while True:
-            before = await self.state()
+            async with reading(self._engine) as connection:
+                version = await _version(connection)
+                rows = await _rows_at(connection, version)
+            before = _state(version, rows)
             catalog = assemble(alter(before), "")
             faults = check(catalog, file="")
             if faults:
                 raise InvalidInput(faults)
             new = flatten(catalog)
             if dry_run:
-                return diff_entries(before.entries, new), before.version
+                return diff_entries(before.entries, new), version
             async with writing(self._engine) as connection:
-                # What takes time was done without the lock.
-                if await _version(connection) == before.version:
-                    return await _write(connection, before.version, new, author, at, note)
+                # What takes time was done without the lock, and what was read then is as it was.
+                if await _version(connection) == version:
+                    return await _write(connection, version, rows, new, author, at, note)
 
 
 async def load_catalog(url: str) -> Stored:
@@ -228,13 +232,13 @@ class _Row:
 async def _write(
     connection: AsyncConnection,
     version: int,
+    rows: Sequence[_Row],
     new: Mapping[Path, Entry],
     author: str,
     at: datetime,
     note: str,
 ) -> tuple[tuple[Change, ...], int]:
-    """Make these objects the next version, unless nothing changes."""
-    rows = await _rows_at(connection, version)
+    """Make these objects the next version, unless nothing changes. `rows`: all that is known at `version`."""
     ids = {row.path: row.id for row in rows}
     old = {row.path: row.entry for row in rows if row.current}
     changes = diff_entries(old, new)
