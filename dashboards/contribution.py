@@ -43,12 +43,11 @@ def contribution(report: Report) -> Contribution | None:
     compared = report.comparison
     if compared is None or not report.campaigns or compared.earlier_totals == Totals():
         return None
-    largest = sorted(report.campaigns, key=lambda line: -abs(line.change_micros))
-    shown, rest = set(largest[:_MOST_LINES]), largest[_MOST_LINES:]
+    ranked = sorted(range(len(report.campaigns)), key=lambda n: -abs(report.campaigns[n].change_micros))
+    rest = [report.campaigns[number] for number in ranked[_MOST_LINES:]]
     found = [
         (line.name or "Other", line.advertiser, line.archived, line.earlier_totals, line.totals)
-        for line in report.campaigns
-        if line in shown
+        for line in (report.campaigns[number] for number in sorted(ranked[:_MOST_LINES]))
     ]
     parts = [(*one[:3], one[3].revenue_micros, one[4].revenue_micros) for one in found]
     if rest:

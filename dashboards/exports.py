@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,11 +19,15 @@ from dashboards.words import TIERS
 
 #: Ratios are given to this many decimals, the same in JSON and CSV.
 RATIO_PLACES = 6
-#: A negative amount begins as formulas do.
-_AMOUNT = re.compile(r"-\d+\.\d+")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Row = dict[str, Any]
+
+
+class Amount(str):
+    """Money as decimal text: it may begin as formulas do, with a minus, and is none."""
+
+    __slots__ = ()
 
 
 def _ratio(rate: float | None) -> float | None:
@@ -33,7 +36,7 @@ def _ratio(rate: float | None) -> float | None:
 
 def money_columns(name: str, micros: int | None) -> Row:
     """An amount → its two columns: micros, and decimal text."""
-    return {f"{name}_micros": micros, name: None if micros is None else format_micros(micros)}
+    return {f"{name}_micros": micros, name: None if micros is None else Amount(format_micros(micros))}
 
 
 def totals_row(totals: Totals) -> Row:
@@ -290,7 +293,7 @@ def _rows(found: Statement, kind: str, day: str, lines: Sequence[Line]) -> Itera
             "booking": kind,
             "date": day,
             **line._asdict(),
-            "revenue": format_micros(line.revenue_micros),
+            "revenue": Amount(format_micros(line.revenue_micros)),
         }
 
 
@@ -342,5 +345,5 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.{RATIO_PLACES}f}"
     text = str(value)
-    harmless = not isinstance(value, str) or _AMOUNT.fullmatch(text)
+    harmless = isinstance(value, Amount) or not isinstance(value, str)
     return text if harmless or not text.startswith(FORMULA_STARTS) else f"'{text}"
