@@ -12,7 +12,7 @@ from adserver.engines.sqlite_report import Sums
 from adserver.measurement.invalid import BY_VALIDITY
 from adserver.measurement.log import FILLED, HEADER_BID
 from adserver.measurement.owners import UNKNOWN, Owner
-from adserver.measurement.totals import Totals, added, fold, of_auction, rule_of
+from adserver.measurement.totals import Totals, fold, of_auction, rule_of
 
 #: In the order in which they are decided; last what is of no known creative.
 TIERS = (*(str(tier) for tier in Tier), "")
@@ -82,34 +82,32 @@ class MarkedLine:
 
 
 class Cells:
-    """What was counted in each (slot or creative, cut)."""
+    """What was counted in each (slot or creative, cut), added up when it is asked for."""
 
     def __init__(self, rows: Iterable[Sums], *, of_creatives: bool) -> None:
-        groups: dict[tuple[int, int], list[Sums]] = {}
+        self._rows: dict[tuple[int, int], list[Sums]] = {}
+        self._keys_of_cut: dict[int, list[int]] = {}
         for row in rows:
             if (row.creative is not None) == of_creatives:
-                groups.setdefault((row.creative or 0 if of_creatives else row.slot, row.cut), []).append(row)
-        self._cells = {key: fold(found) for key, found in groups.items()}
-        self.keys = sorted({key for key, _ in self._cells})
-        self._keys_of_cut: dict[int, list[int]] = {}
-        for key, cut in self._cells:
-            self._keys_of_cut.setdefault(cut, []).append(key)
+                key = row.creative or 0 if of_creatives else row.slot
+                cell = self._rows.setdefault((key, row.cut), [])
+                if not cell:
+                    self._keys_of_cut.setdefault(row.cut, []).append(key)
+                cell.append(row)
+        self.keys = sorted({key for key, _ in self._rows})
 
-    def at(self, key: int, cut: int) -> Totals:
-        """Of one slot or creative in one cut."""
-        return self._cells.get((key, cut), _NOTHING)
+    def over(self, keys: Iterable[int], cuts: Sequence[int]) -> Totals:
+        """Of some slots or creatives in several cuts."""
+        cells = (self._rows.get((key, cut), ()) for key in keys for cut in cuts)
+        return fold([row for cell in cells for row in cell])
 
-    def over(self, key: int, cuts: Iterable[int]) -> Totals:
-        """Of one slot or creative in several cuts."""
-        return added(self._cells[key, cut] for cut in cuts if (key, cut) in self._cells)
+    def revenue_micros(self, key: int, cut: int) -> int:
+        """What one creative earned in one cut."""
+        return sum(row.revenue_micros for row in self._rows.get((key, cut), ()))
 
     def within(self, cut: int) -> list[int]:
         """The slots or creatives that were anything in a cut."""
         return self._keys_of_cut.get(cut, [])
-
-    def all_of(self, cut: int) -> Totals:
-        """Of all slots or creatives in one cut."""
-        return added(self._cells[key, cut] for key in self.within(cut))
 
 
 def day_lines(
@@ -125,9 +123,9 @@ def day_lines(
     for cut, day in enumerate(days, start=first_cut):
         tiers: Counter[str] = Counter()
         for creative in creatives.within(cut):
-            tiers[owners.get(creative, UNKNOWN).tier] += creatives.at(creative, cut).revenue_micros
+            tiers[owners.get(creative, UNKNOWN).tier] += creatives.revenue_micros(creative, cut)
         earned = {tier: tiers[tier] for tier in TIERS if tiers[tier]}
-        lines.append(DayLine(day, slots.all_of(cut), partial=day >= today, tiers=earned))
+        lines.append(DayLine(day, slots.over(slots.within(cut), [cut]), partial=day >= today, tiers=earned))
     return tuple(lines)
 
 
@@ -140,10 +138,10 @@ def slot_lines(
     """
     lines = []
     for number, name in names.items():
-        totals = cells.over(number, range(day_count))
-        beside = tuple(cells.over(number, cuts) for cuts in compared)
+        totals = cells.over([number], range(day_count))
+        beside = tuple(cells.over([number], cuts) for cuts in compared)
         if name in current or totals != _NOTHING:
-            days = tuple(cells.at(number, cut) for cut in compared[0])
+            days = tuple(cells.over([number], [cut]) for cut in compared[0])
             both = (beside[0], beside[1]) if len(beside) > 1 else None
             lines.append(SlotLine(name, totals, name not in current, days, both))
     return tuple(sorted(lines, key=lambda line: (-line.totals.revenue_micros, line.name)))
@@ -159,7 +157,7 @@ def campaign_lines(
         groups.setdefault((owner.advertiser, owner.campaign), []).append(creative)
     lines = []
     for (advertiser, name), found in groups.items():
-        now, earlier = (added(cells.over(one, cuts) for one in found) for cuts in compared)
+        now, earlier = (cells.over(found, cuts) for cuts in compared)
         archived = all(owners.get(one, UNKNOWN).archived for one in found)
         if now.revenue_micros or earlier.revenue_micros:
             lines.append(CampaignLine(advertiser, name, archived, now, earlier))
@@ -171,7 +169,7 @@ def creative_lines(cells: Cells, owners: Mapping[int, Owner], day_count: int) ->
     lines = [
         CreativeLine(owners.get(one, UNKNOWN), totals)
         for one in cells.keys
-        if (totals := cells.over(one, range(day_count))) != _NOTHING
+        if (totals := cells.over([one], range(day_count))) != _NOTHING
     ]
     return tuple(sorted(lines, key=lambda line: (-line.totals.impression_count, line.owner)))
 
