@@ -52,7 +52,9 @@ class Lots:
         """Each draw: among how many, and which."""
 
     def draw(self, count: int) -> int:
-        """One of so many numbers from 0, each as likely."""
+        """One of so many numbers from 0, each as likely; of one there is nothing to draw."""
+        if count == 1:
+            return 0
         which = next(self._before, None)
         if which is None:
             which = int(self._rng.random() * count)

@@ -109,6 +109,16 @@ def test_pages_with_sponsors_whose_labels_differ_are_remembered() -> None:
         decided_alike(steering, Context("daily"), [Ask("top"), Ask("side")], now, luck, Tally())
 
 
+def test_no_lot_is_drawn_when_all_others_with_the_score_are_used_up() -> None:
+    items = [
+        line_item(name, "price", "728x90", price={"cpm": "2"}, budget=budget)
+        for name, budget in (("short", "0.002"), ("long", "9"))
+    ]
+    steering, luck = steering_of(catalog_of(*items), NOW), Random(5)
+    for _ in range(10):
+        decided_alike(steering, Context("daily"), [Ask("top")], NOW, luck, Tally())
+
+
 def test_each_way_in_which_lots_fall_is_decided_once() -> None:
     """Three house ads for two slots stand there in six ways."""
     items = [line_item(name, "house", "728x90", "300x250") for name in ("one", "two", "three")]
