@@ -65,7 +65,8 @@ class Answer(NamedTuple):
             placed[place] = (candidates, position)
             if len(drawing.fills) > 1 or drawings:
                 others = [one for one in drawings if one[0] != number]
-                drawings = sorted([*others, (number, drawing)], key=itemgetter(0))
+                mine = [(number, drawing)] if len(drawing.fills) > 1 else []
+                drawings = sorted([*others, *mine], key=itemgetter(0))
         _, _, _, blocked, stored = self.page
         return Answer(Page(decisions, placed, seats.turns, blocked, stored), drawings)
 

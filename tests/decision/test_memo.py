@@ -20,7 +20,7 @@ from adserver.decision.tally import Tally
 from tests import strategies as words
 from tests.decision.asking import asks, busy, contexts, eager
 from tests.decision.deciding import steering_of
-from tests.newsroom import NOW, catalog_of, line_item
+from tests.newsroom import NOW, catalog_of, image, line_item
 
 PAGES = 40
 
@@ -117,6 +117,16 @@ def test_no_lot_is_drawn_when_all_others_with_the_score_are_used_up() -> None:
     steering, luck = steering_of(catalog_of(*items), NOW), Random(5)
     for _ in range(10):
         decided_alike(steering, Context("daily"), [Ask("top")], NOW, luck, Tally())
+
+
+def test_a_sponsor_with_one_creative_takes_no_luck_from_those_with_several() -> None:
+    items = [
+        line_item("voice", "sponsorship", "728x90", share=0.5),
+        line_item("tea", "house", creative=[image(f"tea-{number}", "300x250") for number in (1, 2)]),
+    ]
+    steering, luck = steering_of(catalog_of(*items), NOW), Random(5)
+    for _ in range(10):
+        decided_alike(steering, Context("daily"), [Ask("top"), Ask("side")], NOW, luck, Tally())
 
 
 def test_each_way_in_which_lots_fall_is_decided_once() -> None:
