@@ -189,10 +189,14 @@ def test_events_are_sent_again_until_the_server_has_them(
 ) -> None:
     url, ads = scripted_ads
     attempts: list[str] = []
+    accepted: list[str] = []
 
-    async def overloaded(_: Json) -> Response:
+    async def overloaded(body: Json) -> Response:
         attempts.append("503")
-        return Response(status_code=503 if len(attempts) < 3 else 204, headers=CORS)
+        if len(attempts) < 3:
+            return Response(status_code=503, headers=CORS)
+        accepted.extend(event["type"] for event in body["events"])
+        return Response(status_code=204, headers=CORS)
 
     ads.on_events = overloaded
     ads.on_fill = fills(image_fill("top", "970x250", "a"))
@@ -202,8 +206,9 @@ def test_events_are_sent_again_until_the_server_has_them(
     visit.page.clock.install()
     visit.open(put(page_host, url))
     pass_time(visit, seconds=20)
-    assert len(attempts) == 3
-    assert set(ads.events()) == {("a", "impression"), ("a", "measurable"), ("a", "viewable")}
+    # Whether they come in one beacon or in two depends on how far the page was at the first attempt.
+    assert len(attempts) >= 3
+    assert sorted(accepted) == ["impression", "measurable", "viewable"]
     assert visit.script_errors == []
 
 
