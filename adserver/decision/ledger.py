@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from adserver.catalog.model import LineItem, PriceModel
 from adserver.clock import local_day, next_midnight, to_us
+from adserver.decision import bitmap
 from adserver.decision.account import Account, Lease
 from adserver.decision.index import Index
 from adserver.decision.rates import Rates
@@ -83,6 +84,7 @@ class Ledger:
         self.accounts: list[Account | None] = [None] * len(index.items)
         self.closed = bytearray(len(index.items))
         """1 for each line item, by position, without room for another fill."""
+        self._together = frozenset(bitmap.positions_in(index.together).tolist())
         self.used_up = self.closed if not self._leased else bytearray(len(index.items))
         """The same of those that have none until the next tick, most likely, whatever is leased before."""
         for one in terms:
@@ -147,11 +149,10 @@ class Ledger:
 
     def leased(self) -> Iterator[tuple[int, Account, int]]:
         """Every limited line item: its id, its account, and with how few fills it can be served at all."""
-        index = self._index
+        ids, together = self._index.item_ids, self._together
         for position, account in enumerate(self.accounts):
             if account is not None:
-                together = index.together >> position & 1
-                yield index.item_ids[position], account, _MOST_TOGETHER if together else 1
+                yield ids[position], account, _MOST_TOGETHER if position in together else 1
 
     def grant(self, item_id: int, held: int, *, scarce: bool) -> None:
         """Hold so much of a line item; what was counted since it was asked for is not held any more."""

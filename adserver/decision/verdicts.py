@@ -189,7 +189,8 @@ class _Court:
 
     def _no_set(self, position: int) -> str:
         """What keeps away a roadblock that could not stand in all of its slots, or was not to."""
-        return self._kept_away(position) or "roadblock" if self._rests(position) else "roadblock"
+        kept_away = self._kept_away(position) if self._rests(position) else None
+        return kept_away or "roadblock"
 
     def _kept_away(self, position: int) -> str | None:
         """What is on the page, caps or limits: the parts of `Draft.forbidden`, in its order."""
