@@ -10,7 +10,7 @@ RUNTIME := $(VENV)/requirements.installed
 TESTING := $(VENV)/requirements-test.installed
 # Prebid.js, a VAST player's parser and axe-core, from npm, for the tests that try the server with them.
 PACKAGES := tests/npm/node_modules/.package-lock.json
-MACHINE := chromium wrk fonts-noto-core
+MACHINE := chromium wrk fonts-noto-core postgresql
 export ADSERVER_FAULT_RUNS ?= 2
 # The tests start hundreds of servers and commands: none shall compile all of our modules again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 # Two targets never install into one environment at once.
 .NOTPARALLEL:
-.PHONY: help demo test bench bench-large sim faults screens lint format lock tag plotly clean browser wrk npm
+.PHONY: help demo test bench bench-large sim faults screens lint format lock tag plotly clean browser wrk npm engines
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,7 @@ demo: $(RUNTIME) ## the demo newsroom with ads and reports on 127.0.0.1:8000
 
 test: $(TESTING) lint browser ## everything that must hold: lint, types, tests in a real browser
 	@$(MAKE) --no-print-directory npm || echo 'Going on without npm: the tests with Prebid.js and a VAST parser are skipped.'
+	@$(MAKE) --no-print-directory engines || echo 'Going on without it: what needs it is skipped.'
 	@$(MAKE) --no-print-directory wrk || echo 'Going on without wrk: the test of the benchmarks is skipped.'
 	ADSERVER_REQUIRE_BROWSER=$(if $(ADSERVER_NO_BROWSER),,1) $(BIN)/python -m pytest
 
@@ -104,3 +105,10 @@ $(PACKAGES): tests/npm/package-lock.json
 wrk:
 	@command -v wrk >/dev/null || { test "$$(id -u)" = 0 && $(APT); } || { \
 		echo 'The benchmarks need wrk: apt-get install $(MACHINE)' >&2; exit 1; }
+
+# Servers that the tests start themselves, on ports of their own.
+HAS_POSTGRES = ls /usr/lib/postgresql/*/bin/postgres || command -v postgres
+
+engines:
+	@{ $(HAS_POSTGRES); } >/dev/null 2>&1 || { test "$$(id -u)" = 0 && $(APT); } || { \
+		echo 'The tests of the catalog on PostgreSQL need it: apt-get install $(MACHINE)' >&2; exit 1; }

@@ -26,6 +26,7 @@ from adserver.engines.account_store import AccountStore
 from adserver.engines.catalog_store import CatalogStore, Stored, load_catalog, sqlite_url
 from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
+from adserver.engines.sql import catalog_url
 from adserver.engines.sqlite_leases import SqliteLeases
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_log import SqliteLog, new_node
@@ -125,13 +126,13 @@ class App:
         """Everything open inside, everything written and closed after."""
         settings = self.settings
         async with AsyncExitStack() as stack:
-            url = sqlite_url(settings.db)
+            url = catalog_url(settings)
             stack.enter_context(in_use(settings.db))
             catalog = await CatalogStore.open(url)
             stack.push_async_callback(catalog.close)
             users = await AccountStore.open(url)
             stack.push_async_callback(users.close)
-            await migrate(url, "events")
+            await migrate(sqlite_url(settings.db), "events")
             engine = SqliteLog(settings.db, min_click_delay_ms=settings.min_click_delay_ms)
             stack.callback(engine.close)
             source = SqliteReport(settings.db)
@@ -321,7 +322,7 @@ def _compile(settings: Settings, steering: Loop) -> tuple[Stored, Live, Prepared
     # A collection would stop all threads to look at hundreds of thousands of objects that are here to stay.
     gc.disable()
     try:
-        stored = asyncio.run(load_catalog(sqlite_url(settings.db)))
+        stored = asyncio.run(load_catalog(catalog_url(settings)))
         live = build_live(stored, settings)
         return stored, live, steering.prepare(live.index), limits_of(stored)
     finally:

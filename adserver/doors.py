@@ -20,8 +20,9 @@ from adserver.editing.objects import Objects
 from adserver.editing.proofs import Proofs
 from adserver.engines.account_store import AccountStore
 from adserver.engines.answer_store import AnswerStore
-from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
+from adserver.engines.catalog_store import CatalogStore, Stored
 from adserver.engines.proof_store import ProofStore
+from adserver.engines.sql import catalog_url
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.forecast.past import PastPages
 from adserver.measurement.delivery import deliveries_of
@@ -45,7 +46,7 @@ def people_routes(
 ) -> list[BaseRoute]:
     """Reports, console and management API. `current`: the catalog in service."""
     settings, clock = parts.settings, parts.clock
-    accounts, url = Accounts(users, clock, settings), sqlite_url(settings.db)
+    accounts, url = Accounts(users, clock, settings), catalog_url(settings)
     past = PastPages(parts.steering, current, progress.request_counts, clock, settings)
     watch = SlotWatch(progress.slot_asks, current, clock)
     editor, objects = Editor(url, clock), Objects(catalog, url)

@@ -13,6 +13,7 @@ from adserver.errors import Fault, InvalidInput
 
 #: Four weeks, and two days for where on earth a day ends.
 _LEAST_QUARTERS_DAYS = 30
+_CATALOG_URL = re.compile(r"postgresql\+asyncpg://[^\s]+")
 _SMTP_URL = re.compile(r"smtps?://([^/\s@]+@)?[^/\s@:]+(:[0-9]{1,5})?")
 Positive = Annotated[int, Field(ge=1)]
 
@@ -23,6 +24,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ADSERVER_", frozen=True, extra="ignore")
 
     db: Path = Path("adserver.db")
+    #: PostgreSQL database of catalog and accounts, postgresql+asyncpg://user:password@host/name; not given:
+    #: they are in `db`, as all else is.
+    catalog_url: SecretStr | None = None
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     workers: Annotated[int, Field(ge=1, le=64)] = 1
@@ -182,6 +186,13 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """Where this server is found, without a slash at the end."""
         return self.public_url or f"http://{self.host}:{self.port}"
+
+    @field_validator("catalog_url")
+    @classmethod
+    def _names_a_database(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _CATALOG_URL.fullmatch(url.get_secret_value()):
+            raise ValueError("is not such as postgresql+asyncpg://user:password@host/name")
+        return url
 
     @field_validator("smtp_url")
     @classmethod

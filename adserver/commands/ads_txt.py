@@ -14,10 +14,12 @@ from adserver.catalog.plan import Entry
 from adserver.catalog.plan import Path as ObjectPath
 from adserver.catalog.seller import MAX_LINES, ads_txt_line
 from adserver.clock import system_clock
-from adserver.engines.catalog_store import CatalogStore, State, sqlite_url
+from adserver.engines.catalog_store import CatalogStore, State
 from adserver.engines.files import in_use
+from adserver.engines.sql import catalog_url
 from adserver.errors import Fault, InvalidInput
-from adserver.settings import load_settings
+from adserver.settings import Settings, load_settings
+from adserver.stored import need_catalog
 
 _MAX_BYTES = 2_000_000
 
@@ -43,11 +45,10 @@ def import_ads_txt(
         raise InvalidInput(faults)
     for fault in faults:
         typer.echo(f"left out: {fault}", err=True)
-    path = load_settings(db=db).db
-    if not path.exists():
-        raise InvalidInput.one(str(path), "--db", "there is no such file")
-    with in_use(path):
-        name, version, changed = asyncio.run(_import(path, site, lines, f"import of {file}"))
+    settings = load_settings(db=db)
+    need_catalog(settings)
+    with in_use(settings.db):
+        name, version, changed = asyncio.run(_import(settings, site, lines, f"import of {file}"))
     happened = f"version {version}" if changed else "nothing was changed"
     typer.echo(f"{file}: {len(lines)} lines for site {name}; {happened}")
 
@@ -80,7 +81,7 @@ def read_ads_txt(file: Path) -> tuple[list[str], list[Fault]]:
     return lines, faults
 
 
-async def _import(db: Path, name: str | None, lines: list[str], note: str) -> tuple[str, int, bool]:
+async def _import(settings: Settings, name: str | None, lines: list[str], note: str) -> tuple[str, int, bool]:
     chosen = ""
 
     def alter(state: State) -> Mapping[ObjectPath, Entry]:
@@ -94,7 +95,7 @@ async def _import(db: Path, name: str | None, lines: list[str], note: str) -> tu
         entry = state.entries["site", chosen]
         return {**state.entries, ("site", chosen): replace(entry, body={**entry.body, "ads_txt": lines})}
 
-    store = await CatalogStore.open(sqlite_url(db))
+    store = await CatalogStore.open(catalog_url(settings))
     try:
         changes, version = await store.change(alter, author="import", at=system_clock(), note=note)
     finally:

@@ -21,10 +21,12 @@ from adserver.catalog.file import dump, load
 from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, diff, render
 from adserver.clock import system_clock
-from adserver.engines.catalog_store import CatalogStore, load_catalog, sqlite_url
+from adserver.engines.catalog_store import CatalogStore, load_catalog
 from adserver.engines.files import in_use
+from adserver.engines.sql import catalog_url
 from adserver.errors import Fault, InvalidInput, StorageFailed
-from adserver.settings import load_settings
+from adserver.settings import Settings, load_settings
+from adserver.stored import need_catalog
 
 #: Of a picture no more is looked at.
 _MOST_BYTES = 20_000_000
@@ -54,10 +56,11 @@ def check(file: File, files: Files = None) -> None:
 
 def plan(file: File, db: Db = None) -> None:
     """Show what applying a catalog file would change, and change nothing."""
-    path = load_settings(db=db).db
+    settings = load_settings(db=db)
     catalog = _read(file)
     # Looking must not create a database.
-    stored = asyncio.run(load_catalog(sqlite_url(path))).catalog if path.exists() else Catalog()
+    known = settings.catalog_url is not None or settings.db.exists()
+    stored = asyncio.run(load_catalog(catalog_url(settings))).catalog if known else Catalog()
     changes = diff(stored, catalog)
     show_changes(changes)
     typer.echo(summary_of(changes, ("to add", "to change", "to move", "to remove")) or "Nothing to change.")
@@ -71,8 +74,8 @@ def apply(
     files: Files = None,
 ) -> None:
     """Make a catalog file the stored catalog: all of it or, when it has a fault, nothing."""
-    path = load_settings(db=db).db
-    changes, version = asyncio.run(_apply(path, _read(file, files), author or user_name(), note))
+    settings = load_settings(db=db)
+    changes, version = asyncio.run(_apply(settings, _read(file, files), author or user_name(), note))
     summary = summary_of(changes, ("added", "changed", "moved", "removed"))
     typer.echo(f"Version {version}: {summary or 'nothing to change.'}")
 
@@ -82,10 +85,9 @@ def export(
     out: Annotated[Path | None, typer.Option(help="File to write, instead of standard output.")] = None,
 ) -> None:
     """Write the stored catalog as a catalog file."""
-    path = load_settings(db=db).db
-    if not path.exists():
-        raise InvalidInput([Fault(str(path), "", "there is no such database")])
-    text = dump(asyncio.run(load_catalog(sqlite_url(path))).catalog)
+    settings = load_settings(db=db)
+    need_catalog(settings)
+    text = dump(asyncio.run(load_catalog(catalog_url(settings))).catalog)
     if out is None:
         sys.stdout.write(text)
     else:
@@ -124,9 +126,11 @@ def _reading(folder: Path) -> Callable[[str], bytes | None]:
     return read
 
 
-async def _apply(db: Path, catalog: Catalog, author: str, note: str) -> tuple[tuple[Change, ...], int]:
-    with in_use(db):
-        store = await CatalogStore.open(sqlite_url(db))
+async def _apply(
+    settings: Settings, catalog: Catalog, author: str, note: str
+) -> tuple[tuple[Change, ...], int]:
+    with in_use(settings.db):
+        store = await CatalogStore.open(catalog_url(settings))
         try:
             return await store.apply(catalog, author=author, at=system_clock(), note=note)
         finally:

@@ -13,8 +13,6 @@ from rich.table import Table
 
 from adserver.clock import system_clock
 from adserver.commands.catalog import user_name
-from adserver.commands.history import existing
-from adserver.commands.restate import stored_of
 from adserver.engines.catalog_store import Stored
 from adserver.engines.files import in_use
 from adserver.engines.sqlite_closing import SqliteClosing
@@ -23,6 +21,7 @@ from adserver.measurement.statement import Booking, Statement, close_month
 from adserver.measurement.statement import statement as statement_of
 from adserver.money import format_micros
 from adserver.settings import load_settings
+from adserver.stored import existing, stored_of
 from dashboards.exports import STATEMENT_COLUMNS, as_csv, statement_rows
 
 Month = Annotated[str, typer.Argument(help="Such as 2026-10.")]
@@ -49,7 +48,7 @@ def close(
     settings = load_settings(db=db)
     path = existing(settings.db)
     with in_use(path):
-        stored = asyncio.run(stored_of(path))
+        stored = asyncio.run(stored_of(settings))
         name = _site(site, stored)
         by, now = author or user_name(), system_clock()
         with SqliteClosing(path) as engine:
@@ -74,9 +73,10 @@ def statement(
     as_file: Annotated[bool, typer.Option("--csv", help="As CSV.")] = False,
 ) -> None:
     """Print what each advertiser owes for a closed month: what was closed, then every correction by date."""
-    path = existing(load_settings(db=db).db)
+    settings = load_settings(db=db)
+    path = existing(settings.db)
     with in_use(path):
-        stored = asyncio.run(stored_of(path))
+        stored = asyncio.run(stored_of(settings))
         name = _site(site, stored)
         with SqliteClosing(path) as engine:
             found = statement_of(engine, stored, name, month)

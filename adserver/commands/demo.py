@@ -19,6 +19,7 @@ from adserver.demo.catalog import demo_catalog
 from adserver.demo.traffic import VirtualClock, play
 from adserver.engines.catalog_store import CatalogStore, sqlite_url
 from adserver.engines.migrate import migrate
+from adserver.engines.sql import catalog_url
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.logs import configure_logs
 from adserver.settings import Settings, load_settings
@@ -68,11 +69,10 @@ async def _fill_history(settings: Settings, pages_per_day: int, console: Console
     from adserver.app import App
 
     now = system_clock()
-    url = sqlite_url(settings.db)
-    catalog = await CatalogStore.open(url)
+    catalog = await CatalogStore.open(catalog_url(settings))
     await catalog.apply(demo_catalog(now), author="demo", at=now)
     await catalog.close()
-    await migrate(url, "events")
+    await migrate(sqlite_url(settings.db), "events")
     log = SqliteLog(settings.db)
     last_ms = log.last_event_ms()
     log.close()

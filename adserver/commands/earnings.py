@@ -13,15 +13,15 @@ from rich.table import Table
 
 from adserver.catalog.model import Catalog, Site
 from adserver.clock import to_day
-from adserver.engines.catalog_store import Stored, load_catalog, sqlite_url
+from adserver.engines.catalog_store import Stored
 from adserver.engines.files import in_use
-from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_earnings import Delivered, Earning, SqliteEarnings
 from adserver.errors import Fault, InvalidInput
 from adserver.measurement.earnings import EarningsReport, Outlet, outlets_of, read_report, share_out
 from adserver.measurement.period import Period
 from adserver.money import format_micros
 from adserver.settings import load_settings
+from adserver.stored import existing, stored_of
 
 
 def register(app: typer.Typer) -> None:
@@ -45,11 +45,10 @@ def earnings(
     The same file again changes nothing, and a corrected one replaces the days and ad units that it names.
     """
     report = read_report(file)
-    path = load_settings(db=db).db
-    if not path.is_file():
-        raise InvalidInput.one(str(path), "--db", "there is no such file")
+    settings = load_settings(db=db)
+    path = existing(settings.db)
     with in_use(path):
-        stored = asyncio.run(_stored(sqlite_url(path)))
+        stored = asyncio.run(stored_of(settings))
         outlets = outlets_of(stored.catalog, stored.ids)
         report = _known(report, outlets, skip_unknown=skip_unknown)
         with SqliteEarnings(path) as engine:
@@ -58,11 +57,6 @@ def earnings(
             _refuse_other_currency(report, stored, found)
             engine.replace(found, reported)
     _tell(report, stored, found, delivered)
-
-
-async def _stored(url: str) -> Stored:
-    await migrate(url, "events")
-    return await load_catalog(url)
 
 
 def _known(report: EarningsReport, outlets: dict[str, list[Outlet]], *, skip_unknown: bool) -> EarningsReport:

@@ -20,13 +20,15 @@ from adserver.clock import system_clock
 from adserver.decision.explain import BidVerdict, Explanation, SlotExplained, Verdict
 from adserver.decision.rule_words import amount
 from adserver.decision.verdicts import WON
-from adserver.engines.catalog_store import load_catalog, sqlite_url
+from adserver.engines.catalog_store import load_catalog
+from adserver.engines.sql import catalog_url
 from adserver.errors import Fault, InvalidInput
 from adserver.money import format_micros
 from adserver.serving.answer import encode, explain_question, look_for
 from adserver.serving.question import read_question
 from adserver.settings import Settings, load_settings
 from adserver.steered import steering_of
+from adserver.stored import existing
 
 #: Width of the tables where no terminal says its own, in characters.
 _WIDTH = 140
@@ -69,9 +71,8 @@ def _read(page: str) -> str:
 
 
 async def _explain(settings: Settings, given: Mapping[str, str], file: str) -> Explanation:
-    if not settings.db.is_file():
-        raise InvalidInput.one(str(settings.db), "", "there is no such database")
-    stored = await load_catalog(sqlite_url(settings.db))
+    existing(settings.db)
+    stored = await load_catalog(catalog_url(settings))
     try:
         question = read_question(given, stored.catalog, settings)
     except InvalidInput as error:

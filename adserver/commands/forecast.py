@@ -19,12 +19,13 @@ from adserver.catalog.file import load
 from adserver.catalog.model import Catalog
 from adserver.catalog.plan import flatten
 from adserver.clock import system_clock
-from adserver.engines.catalog_store import Stored, load_catalog, sqlite_url
-from adserver.errors import InvalidInput
+from adserver.engines.catalog_store import Stored, load_catalog
+from adserver.engines.sql import catalog_url
 from adserver.forecast.ahead import Outlook, play
 from adserver.money import MICROS, format_micros
 from adserver.settings import Settings, load_settings
 from adserver.steered import steering_of
+from adserver.stored import existing
 
 #: Width of the table where no terminal says its own, in characters.
 _WIDTH = 120
@@ -61,9 +62,8 @@ def forecast(
 async def _forecast(
     settings: Settings, wanted: Catalog | None, days: int, rng: Random
 ) -> tuple[Stored, list[Outlook]]:
-    if not settings.db.is_file():
-        raise InvalidInput.one(str(settings.db), "", "there is no such database")
-    stored = await load_catalog(sqlite_url(settings.db))
+    existing(settings.db)
+    stored = await load_catalog(catalog_url(settings))
     if wanted is not None:
         stored = _as_if(stored, wanted)
     now = system_clock()

@@ -16,13 +16,15 @@ from adserver.clock import EPOCH, system_clock, to_ms
 from adserver.engines.catalog_store import CatalogStore, Stored, sqlite_url
 from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
+from adserver.engines.sql import catalog_url
 from adserver.engines.sqlite_fold import Rebuilt
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.errors import Fault, InvalidInput
 from adserver.measurement.history import History, batches, items_of, prices, read_history
 from adserver.measurement.period import local_days
 from adserver.measurement.token import FillIds
-from adserver.settings import load_settings
+from adserver.settings import Settings, load_settings
+from adserver.stored import existing
 
 Db = Annotated[Path | None, typer.Option("--db", help="SQLite file (ADSERVER_DB).", show_default=False)]
 
@@ -66,13 +68,6 @@ async def _rebuild(db: Path) -> Rebuilt:
         log.close()
 
 
-def existing(db: Path) -> Path:
-    """The same path. Raises InvalidInput where there is no file."""
-    if not db.is_file():
-        raise InvalidInput.one(str(db), "--db", "there is no such file")
-    return db
-
-
 def import_(
     file: Annotated[Path, typer.Argument(help="CSV with columns at,slot,creative,type; may be gzipped.")],
     db: Db = None,
@@ -84,10 +79,11 @@ def import_(
 ) -> None:
     """Take an event history from another ad server into the log: all of it, or nothing."""
     history = read_history(file)
-    path = load_settings(db=db).db
+    settings = load_settings(db=db)
+    path = settings.db
     new_site = {"name": site, "timezone": timezone, "currency": currency, "domain": domain}
     with in_use(path):
-        count = asyncio.run(_import(history, path, site, new_site if create else None))
+        count = asyncio.run(_import(history, settings, site, new_site if create else None))
     if count is None:
         typer.echo(f"{file}: was imported before; nothing was changed")
     else:
@@ -95,15 +91,14 @@ def import_(
 
 
 async def _import(
-    history: History, db: Path, site_name: str | None, new_site: dict[str, str | None] | None
+    history: History, settings: Settings, site_name: str | None, new_site: dict[str, str | None] | None
 ) -> int | None:
-    url = sqlite_url(db)
-    catalog = await CatalogStore.open(url)
+    catalog = await CatalogStore.open(catalog_url(settings))
     try:
-        await migrate(url, "events")
+        await migrate(sqlite_url(settings.db), "events")
         stored = await catalog.load()
         site = _site(stored.catalog, site_name, new_site)
-        log = SqliteLog(db)
+        log = SqliteLog(settings.db)
         try:
             if log.was_imported(history.digest):
                 return None

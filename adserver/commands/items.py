@@ -17,9 +17,10 @@ from adserver.editing.objects import Objects, Seen, Wanted, line_items_of
 from adserver.editing.sheet import edits_of, read_csv, rows_of, to_csv
 from adserver.engines.catalog_store import CatalogStore
 from adserver.engines.files import in_use
-from adserver.engines.sql import sqlite_url
+from adserver.engines.sql import catalog_url
 from adserver.errors import Fault, InvalidInput
 from adserver.settings import Settings, load_settings
+from adserver.stored import need_catalog
 
 File = Annotated[Path, typer.Argument(help="CSV file as exported, or with some of its columns and rows.")]
 Inside = Annotated[str, typer.Option(help="Only those of an advertiser, or of a campaign: bank/autumn.")]
@@ -74,8 +75,7 @@ def apply(
 
 def _settings(db: Path | None) -> Settings:
     settings = load_settings(db=db)
-    if not settings.db.exists():
-        raise InvalidInput.one(str(settings.db), "", "there is no such database")
+    need_catalog(settings)
     return settings
 
 
@@ -84,7 +84,7 @@ def _change(file: Path, settings: Settings, author: str, note: str, *, dry_run: 
         rows = read_csv(_read(file), settings.max_sheet_rows)
         with in_use(settings.db):
             edits = edits_of(asyncio.run(_seen(settings)), rows)
-            editor = Editor(sqlite_url(settings.db), system_clock)
+            editor = Editor(catalog_url(settings), system_clock)
             asking = Principal(0, "", author, THIS_MACHINE.role)
             return asyncio.run(editor.edit(asking, edits, note=note, dry_run=dry_run))
     except InvalidInput as error:
@@ -102,7 +102,7 @@ def _read(file: Path) -> str:
 
 
 async def _seen(settings: Settings) -> Seen:
-    url = sqlite_url(settings.db)
+    url = catalog_url(settings)
     store = await CatalogStore.open(url)
     try:
         return await Objects(store, url).seen_by(THIS_MACHINE)

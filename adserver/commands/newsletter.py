@@ -15,14 +15,14 @@ from adserver.catalog.nearest import nearest
 from adserver.clock import from_ms, system_clock, to_ms
 from adserver.decision.context import Choice, Context, Fill, PictureAsk
 from adserver.decision.index import Index
-from adserver.engines.catalog_store import Stored, load_catalog, sqlite_url
+from adserver.engines.catalog_store import Stored
 from adserver.engines.files import in_use
-from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_locks import Lock, SqliteLocks
 from adserver.errors import InvalidInput
 from adserver.serving.outside.issues import Place, lock_of, place_of, without_of
 from adserver.settings import Settings, load_settings
 from adserver.steered import steering_of
+from adserver.stored import existing, stored_of
 
 Db = Annotated[Path | None, typer.Option("--db", help="SQLite file (ADSERVER_DB).", show_default=False)]
 Site = Annotated[str, typer.Argument(help="Site.")]
@@ -52,9 +52,9 @@ def lock(
 ) -> None:
     """Decide what stands in a place of an issue, before anybody opens it."""
     settings = load_settings(db=db)
-    _existing(settings)
+    existing(settings.db)
     with in_use(settings.db):
-        stored = asyncio.run(_stored(settings))
+        stored = asyncio.run(stored_of(settings))
         steering, _ = asyncio.run(steering_of(settings, stored, system_clock))
         index = steering.decider.index
         place = place_of(index, site, slot, issue, position)
@@ -82,9 +82,9 @@ def lock(
 def list_(site: Site, issue: Issue, db: Db = None) -> None:
     """Say what stands in each place of an issue."""
     settings = load_settings(db=db)
-    _existing(settings)
+    existing(settings.db)
     with in_use(settings.db):
-        stored = asyncio.run(_stored(settings))
+        stored = asyncio.run(stored_of(settings))
         slots = {stored.ids[path]: path[2] for path in stored.ids if path[:2] == ("slot", site)}
         if not slots:
             raise InvalidInput.one("", "SITE", f"there is no site {site!r} with slots")
@@ -97,16 +97,6 @@ def list_(site: Site, issue: Issue, db: Db = None) -> None:
         where = slots[one.slot], str(one.position)
         table.add_row(*where, items.get(one.item, "?"), creatives.get(one.creative, "?"), at)
     Console(width=120).print(table)
-
-
-def _existing(settings: Settings) -> None:
-    if not settings.db.is_file():
-        raise InvalidInput.one(str(settings.db), "--db", "there is no such file")
-
-
-async def _stored(settings: Settings) -> Stored:
-    await migrate(sqlite_url(settings.db), "events")
-    return await load_catalog(sqlite_url(settings.db))
 
 
 def _slots(index: Index, site: str) -> list[int]:

@@ -12,13 +12,12 @@ import typer
 
 from adserver.catalog.nearest import nearest
 from adserver.clock import system_clock
-from adserver.engines.catalog_store import Stored, load_catalog, sqlite_url
 from adserver.engines.files import in_use
-from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.errors import InvalidInput
 from adserver.serving.preview_token import Preview, PreviewKey
 from adserver.settings import load_settings
+from adserver.stored import existing, stored_of
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +34,8 @@ def preview(
 ) -> None:
     """Make an address that shows one creative, light and dark, to whoever has it."""
     settings = load_settings(db=db)
-    if not settings.db.is_file():
-        raise InvalidInput.one(str(settings.db), "--db", "there is no such file")
-    with in_use(settings.db):
-        stored = asyncio.run(_stored(sqlite_url(settings.db)))
+    with in_use(existing(settings.db)):
+        stored = asyncio.run(stored_of(settings))
         names = [one.name for _, _, item in stored.catalog.line_items() for one in item.creative]
         if creative not in names:
             raise InvalidInput.one("", creative, f"there is no such creative{nearest(creative, names)}")
@@ -48,8 +45,3 @@ def preview(
     token = key.sign(Preview(stored.ids["creative", creative], int(until.timestamp())))
     typer.echo(f"{settings.base_url}/v1/preview/{token}")
     typer.echo(f"opens until {until:%Y-%m-%d %H:%M} UTC", err=True)
-
-
-async def _stored(url: str) -> Stored:
-    await migrate(url, "events")
-    return await load_catalog(url)

@@ -16,8 +16,7 @@ from rich.table import Table
 
 from adserver.clock import from_ms, system_clock
 from adserver.commands.catalog import user_name
-from adserver.commands.history import existing
-from adserver.engines.catalog_store import Stored, load_catalog, sqlite_url
+from adserver.engines.catalog_store import sqlite_url
 from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
 from adserver.engines.sqlite_audit import SqliteAudit
@@ -28,6 +27,7 @@ from adserver.measurement.refilter import Restated, summary_of
 from adserver.measurement.refilter import refilter as restate
 from adserver.money import format_micros
 from adserver.settings import load_settings
+from adserver.stored import existing, stored_of
 
 Db = Annotated[Path | None, typer.Option("--db", help="SQLite file (ADSERVER_DB).", show_default=False)]
 Author = Annotated[str, typer.Option(help="Who is named in the audit log.")]
@@ -56,7 +56,7 @@ def refilter(
     settings = load_settings(db=db)
     path = existing(settings.db)
     with in_use(path):
-        stored = asyncio.run(stored_of(path))
+        stored = asyncio.run(stored_of(settings))
         given = read_marks(marks, stored, settings.max_marks) if marks else None
         with closing(SqliteLog(path)) as log:
             at = system_clock() if apply else None
@@ -84,12 +84,6 @@ def audit(
             for found, entry in entries.last(limit):
                 at = from_ms(entry.at_ms).isoformat(timespec="seconds")
                 typer.echo(f"{found}  {at}  {entry.author}  {entry.action}: {entry.summary}")
-
-
-async def stored_of(db: Path) -> Stored:
-    """The catalog of a file whose events are as this version needs them."""
-    await migrate(sqlite_url(db), "events")
-    return await load_catalog(sqlite_url(db))
 
 
 def _show_one(entries: SqliteAudit, number: int) -> None:

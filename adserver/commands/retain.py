@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 
 from adserver.clock import system_clock
-from adserver.engines.catalog_store import load_catalog, sqlite_url
 from adserver.engines.files import in_use
-from adserver.engines.migrate import migrate
-from adserver.errors import InvalidInput
 from adserver.measurement.retention import retire
 from adserver.measurement.thinning import thin, zones_of
 from adserver.settings import Settings, load_settings
+from adserver.stored import existing, stored_of
 
 
 def register(app: typer.Typer) -> None:
@@ -39,14 +36,12 @@ def retain(
     A running server does the same once a day.
     """
     settings = load_settings(db=db, keep_events_days=keep_events_days, archive_dir=archive_dir)
-    if not settings.db.is_file():
-        raise InvalidInput.one(str(settings.db), "--db", "there is no such file")
-    with in_use(settings.db):
+    with in_use(existing(settings.db)):
         _retain(settings)
 
 
 def _retain(settings: Settings) -> None:
-    zones = asyncio.run(_zones(sqlite_url(settings.db)))
+    zones = zones_of(asyncio.run(stored_of(settings)))
     retired = retire(settings, system_clock())
     for day in retired.days:
         typer.echo(f"{day.file}: {day.event_count} events")
@@ -57,8 +52,3 @@ def _retain(settings: Settings) -> None:
     if thinned.hour_count or thinned.day_count:
         spans = f"{thinned.hour_count} days of slots to hours, {thinned.day_count} to one row"
         typer.echo(f"{settings.db}: rollups thinned: {spans}; {thinned.saved_count} rows fewer")
-
-
-async def _zones(url: str) -> dict[int, ZoneInfo]:
-    await migrate(url, "events")
-    return zones_of(await load_catalog(url))

@@ -16,7 +16,7 @@ from adserver.accounts.accounts import Accounts
 from adserver.clock import from_ms, system_clock
 from adserver.engines.account_store import AccountStore, UserRow
 from adserver.engines.files import in_use
-from adserver.engines.sql import sqlite_url
+from adserver.engines.sql import catalog_url
 from adserver.errors import InvalidInput
 from adserver.settings import Settings, load_settings
 
@@ -170,7 +170,7 @@ def _with_accounts(db: Path | None, use: Callable[[Accounts, Settings], Awaitabl
     settings = load_settings(db=db)
 
     async def opened() -> Result:
-        store = await AccountStore.open(sqlite_url(settings.db))
+        store = await AccountStore.open(catalog_url(settings))
         try:
             return await use(Accounts(store, system_clock, settings), settings)
         finally:

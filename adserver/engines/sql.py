@@ -2,7 +2,8 @@
 
 Python's SQLite driver begins transactions late and takes locks in the middle of them. Here every transaction
 says itself how it begins, and one that will write takes the write lock first, so that two processes wait for
-each other instead of failing.
+each other instead of failing. PostgreSQL is told the same in its own words: who reads sees one snapshot, and
+who writes takes a lock of the database before it looks.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ from sqlalchemy import URL, AdaptedConnection, Connection, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from adserver.errors import StorageFailed
+from adserver.errors import InvalidInput, StorageFailed
+from adserver.settings import Settings
 
 #: How long one writer waits for another, in milliseconds.
 BUSY_TIMEOUT_MS = 10_000
 _WAL_RETRY_SECONDS = 0.02
+#: PostgreSQL's advisory lock of whoever writes: "adserver", as far as 63 bits go.
+_WRITER = int.from_bytes(b"adserver") >> 1
+#: How long a server that does not answer is waited for, in seconds.
+_CONNECT_SECONDS = 5.0
 
 
 def sqlite_url(path: Path) -> str:
@@ -30,12 +36,30 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite+aiosqlite", database=str(path)).render_as_string(hide_password=False)
 
 
+def catalog_url(settings: Settings) -> str:
+    """Where catalog and accounts are: in PostgreSQL if the settings say so, else in the one SQLite file."""
+    given = settings.catalog_url
+    return given.get_secret_value() if given else sqlite_url(settings.db)
+
+
 def create_engine(url: str) -> AsyncEngine:
-    """An engine for a URL such as `sqlite+aiosqlite:///adserver.db`. The caller disposes of it."""
-    engine = create_async_engine(url)
+    """An engine for a URL such as `sqlite+aiosqlite:///adserver.db` or `postgresql+asyncpg://host/name`.
+
+    The caller disposes of it. Raises InvalidInput when nothing here can speak with such a database.
+    """
     if make_url(url).get_backend_name() == "sqlite":
+        engine = create_async_engine(url)
         event.listen(engine.sync_engine, "connect", _sqlite_connected)
         event.listen(engine.sync_engine, "begin", _sqlite_begins)
+        return engine
+    try:
+        engine = create_async_engine(
+            url, pool_pre_ping=True, connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": 60.0}
+        )
+    except ModuleNotFoundError as error:
+        problem = f"{error}; PostgreSQL needs `pip install adserver[postgres]`"
+        raise InvalidInput.one("", "ADSERVER_CATALOG_URL", problem) from error
+    event.listen(engine.sync_engine, "begin", _postgres_begins)
     return engine
 
 
@@ -76,7 +100,7 @@ async def _transaction(engine: AsyncEngine, *, writes: bool) -> AsyncIterator[As
             await connection.execution_options(writes=writes)
             async with connection.begin():
                 yield connection
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         cause = getattr(error, "orig", None) or error
         raise StorageFailed(f"{place_of(engine)}: {cause}") from error
 
@@ -124,3 +148,13 @@ async def _switch_to_wal(connection: aiosqlite.Connection) -> None:
 def _sqlite_begins(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgres_begins(connection: Connection) -> None:
+    if connection.get_execution_options().get("writes", False):
+        # Each statement sees what was committed before it began: whoever waited sees what was waited for.
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITER})")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

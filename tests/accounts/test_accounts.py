@@ -47,14 +47,9 @@ class Office:
         return signed_in.token
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "accounts.db"
-
-
-def in_office(db: Path, use: Callable[[Office], Awaitable[Result]], **settings: int) -> Result:
+def in_office(url: str, use: Callable[[Office], Awaitable[Result]], **settings: int) -> Result:
     async def opened() -> Result:
-        store = await AccountStore.open(sqlite_url(db))
+        store = await AccountStore.open(url)
         try:
             office: Office
             accounts = Accounts(store, lambda: office.now, Settings(**settings))  # type: ignore[arg-type]
@@ -66,7 +61,7 @@ def in_office(db: Path, use: Callable[[Office], Awaitable[Result]], **settings: 
     return asyncio.run(opened())
 
 
-def test_an_invited_person_sets_a_password_once_and_signs_in(db: Path) -> None:
+def test_an_invited_person_sets_a_password_once_and_signs_in(url: str) -> None:
     async def use(office: Office) -> None:
         user, link = await office.accounts.add_user(" Sita@News.example ", "Sita", "ad_ops", ["daily"])
         assert user.email == "sita@news.example"
@@ -78,16 +73,18 @@ def test_an_invited_person_sets_a_password_once_and_signs_in(db: Path) -> None:
         expected = Principal(user.id, "sita@news.example", "Sita", Role.AD_OPS, frozenset({"daily"}))
         assert signed_in.principal == await office.accounts.by_session(signed_in.token) == expected
 
-    in_office(db, use)
+    in_office(url, use)
 
 
-def test_no_secret_is_in_the_file(db: Path) -> None:
+def test_no_secret_is_in_the_file(tmp_path: Path) -> None:
+    db = tmp_path / "accounts.db"
+
     async def use(office: Office) -> list[str]:
         user_id = await office.hire("sita@news.example")
         _, token = await office.accounts.new_token(user_id, "export", [Scope.REPORTS], 10)
         return [await office.token_of("sita@news.example"), token, await office.accounts.new_link(user_id)]
 
-    secrets = [PASSWORD, *in_office(db, use)]
+    secrets = [PASSWORD, *in_office(sqlite_url(db), use)]
     with closing(sqlite3.connect(db)) as connection:
         stored = "\n".join(connection.iterdump())
     assert "$argon2id$" in stored
@@ -95,7 +92,7 @@ def test_no_secret_is_in_the_file(db: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["sign out", "idle", "old", "disabled", "new password"])
-def test_a_session_ends(db: Path, spoil: str) -> None:
+def test_a_session_ends(url: str, spoil: str) -> None:
     async def use(office: Office) -> None:
         accounts, user_id = office.accounts, await office.hire("sita@news.example")
         token = await office.token_of("sita@news.example")
@@ -114,10 +111,10 @@ def test_a_session_ends(db: Path, spoil: str) -> None:
             assert await accounts.set_password(link, "another river, far away")
         assert await accounts.by_session(token) is None
 
-    in_office(db, use)
+    in_office(url, use)
 
 
-def test_after_too_many_failures_not_even_the_right_password_is_tried(db: Path) -> None:
+def test_after_too_many_failures_not_even_the_right_password_is_tried(url: str) -> None:
     async def use(office: Office) -> None:
         await office.hire("sita@news.example")
         await office.hire("ram@news.example")
@@ -128,27 +125,27 @@ def test_after_too_many_failures_not_even_the_right_password_is_tried(db: Path) 
         office.now += timedelta(minutes=15)
         assert isinstance(await office.enter("sita@news.example"), SignedIn)
 
-    in_office(db, use, max_sign_in_failures=3)
+    in_office(url, use, max_sign_in_failures=3)
 
 
-def test_attempts_side_by_side_do_not_slip_through(db: Path) -> None:
+def test_attempts_side_by_side_do_not_slip_through(url: str) -> None:
     async def use(office: Office) -> None:
         await office.hire("sita@news.example")
         tries = await asyncio.gather(*(office.enter("sita@news.example", "a wrong one") for _ in range(6)))
         assert sorted(map(str, tries)) == sorted(["wrong"] * 2 + ["too_many"] * 4)
 
-    in_office(db, use, max_sign_in_failures=2)
+    in_office(url, use, max_sign_in_failures=2)
 
 
-def test_one_address_may_not_try_many_accounts(db: Path) -> None:
+def test_one_address_may_not_try_many_accounts(url: str) -> None:
     async def use(office: Office) -> None:
         tries = [await office.enter(f"user-{n}@news.example") for n in range(4)]
         assert tries == [Refusal.WRONG] * 3 + [Refusal.TOO_MANY]
 
-    in_office(db, use, max_sign_in_failures_per_address=3)
+    in_office(url, use, max_sign_in_failures_per_address=3)
 
 
-def test_a_second_factor_is_asked_for_and_each_code_is_good_for_once(db: Path) -> None:
+def test_a_second_factor_is_asked_for_and_each_code_is_good_for_once(url: str) -> None:
     secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
     def code(at: datetime) -> str:
@@ -169,10 +166,10 @@ def test_a_second_factor_is_asked_for_and_each_code_is_good_for_once(db: Path) -
         await office.accounts.end_totp(user_id)
         assert isinstance(await office.enter("sita@news.example"), SignedIn)
 
-    in_office(db, use)
+    in_office(url, use)
 
 
-def test_a_link_holds_for_its_hours_and_only_the_newest(db: Path) -> None:
+def test_a_link_holds_for_its_hours_and_only_the_newest(url: str) -> None:
     async def use(office: Office) -> None:
         user, first = await office.accounts.add_user("sita@news.example", "", "admin")
         second = await office.accounts.new_link(user.id)
@@ -181,10 +178,10 @@ def test_a_link_holds_for_its_hours_and_only_the_newest(db: Path) -> None:
         office.now += timedelta(hours=72)
         assert await office.accounts.set_password(second, PASSWORD) is None
 
-    in_office(db, use)
+    in_office(url, use)
 
 
-def test_a_token_is_narrowed_to_its_scopes_and_ends(db: Path) -> None:
+def test_a_token_is_narrowed_to_its_scopes_and_ends(url: str) -> None:
     async def use(office: Office) -> None:
         accounts, user_id = office.accounts, await office.hire("sita@news.example", Role.AD_OPS, ("daily",))
         row, token = await accounts.new_token(user_id, "nightly", [Scope.WRITE], 10)
@@ -201,7 +198,7 @@ def test_a_token_is_narrowed_to_its_scopes_and_ends(db: Path) -> None:
         assert await accounts.by_bearer(token) is None
         assert not await accounts.store.remove_token(user_id, row.id)
 
-    in_office(db, use)
+    in_office(url, use)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +215,7 @@ def test_a_token_is_narrowed_to_its_scopes_and_ends(db: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_a_new_user_is_said_at_once(
-    db: Path, given: tuple[str, str, str, tuple[str, ...], tuple[str, ...]], wrong: set[str]
+    url: str, given: tuple[str, str, str, tuple[str, ...], tuple[str, ...]], wrong: set[str]
 ) -> None:
     async def use(office: Office) -> None:
         await office.accounts.add_user("taken@b.example", "", "admin")
@@ -227,15 +224,15 @@ def test_what_is_wrong_with_a_new_user_is_said_at_once(
         assert {fault.key for fault in caught.value.faults} == wrong
         assert len(await office.accounts.store.users()) == 1
 
-    in_office(db, use)
+    in_office(url, use)
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 257, "aaaaaaaaaaaaaaaa", "sita-sita-sita-sita"])
-def test_a_weak_password_is_refused_and_the_link_stays_good(db: Path, password: str) -> None:
+def test_a_weak_password_is_refused_and_the_link_stays_good(url: str, password: str) -> None:
     async def use(office: Office) -> None:
         _, link = await office.accounts.add_user("sita@news.example", "", "admin")
         with pytest.raises(InvalidInput, match="password"):
             await office.accounts.set_password(link, password)
         assert await office.accounts.set_password(link, PASSWORD)
 
-    in_office(db, use)
+    in_office(url, use)

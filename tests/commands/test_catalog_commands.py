@@ -156,7 +156,7 @@ def test_export_gives_back_an_equivalent_file(shell: Shell) -> None:
 
 def test_export_of_no_database_is_refused_and_makes_none(shell: Shell) -> None:
     done = shell("export", "--db", "absent.db")
-    assert (done.status, done.out, done.err) == (2, "", "absent.db: there is no such database\n")
+    assert (done.status, done.out, done.err) == (2, "", "absent.db: --db: there is no such file\n")
     assert os.listdir(shell.folder) == []
 
 

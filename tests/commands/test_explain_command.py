@@ -133,7 +133,7 @@ def test_faults_name_file_and_key(shell: Shell) -> None:
     status, _, err = shell("--page", "absent.json")
     assert (status, err) == (2, "absent.json: cannot be read: No such file or directory\n")
     status, _, err = shell("--page", "page.json", "--db", "absent.db")
-    assert (status, err) == (2, "absent.db: there is no such database\n")
+    assert (status, err) == (2, "absent.db: --db: there is no such file\n")
     assert not (shell.folder / "absent.db").exists()
 
 

@@ -82,7 +82,7 @@ def test_a_file_is_tried_before_it_is_applied(shell: Shell) -> None:
 def test_what_cannot_be_answered_is_said_in_a_line(shell: Shell) -> None:
     assert shell() == (2, "", "0 page requests are known; a forecast needs 20\n")
     status, _, err = shell("--db", "none.db")
-    assert (status, err) == (2, "none.db: there is no such database\n")
+    assert (status, err) == (2, "none.db: --db: there is no such file\n")
     (shell.folder / "bad.toml").write_text("[[site]]\n", encoding="utf-8")
     status, _, err = shell("bad.toml")
     assert status == 2 and "bad.toml: site" in err

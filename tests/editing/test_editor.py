@@ -19,7 +19,6 @@ from adserver.catalog.plan import Path, flatten
 from adserver.editing.editor import Editor, Forbidden
 from adserver.editing.edits import Conflict, Edit
 from adserver.engines.catalog_store import CatalogStore
-from adserver.engines.sql import sqlite_url
 from adserver.errors import InvalidInput
 
 NOW = datetime(2026, 11, 25, 9, tzinfo=UTC)
@@ -31,8 +30,8 @@ SAMPLE = load(File(__file__).parents[1] / "catalog" / "sample.toml")
 
 
 @pytest.fixture
-def editor(tmp_path: File) -> Editor:
-    made = Editor(sqlite_url(tmp_path / "ads.db"), lambda: NOW)
+def editor(url: str) -> Editor:
+    made = Editor(url, lambda: NOW)
     asyncio.run(made.replace(ADMIN, SAMPLE))
     return made
 
@@ -178,8 +177,8 @@ def test_history_tells_of_one_object_and_of_a_moment(editor: Editor) -> None:
     assert asyncio.run(editor.as_of(ADMIN, 1)) == SAMPLE
 
 
-def _pause_for_ever(db: File) -> None:
-    editor = Editor(sqlite_url(db), lambda: NOW)
+def _pause_for_ever(url: str) -> None:
+    editor = Editor(url, lambda: NOW)
     while True:
         for paused in (True, False):
             edits = [
@@ -189,15 +188,14 @@ def _pause_for_ever(db: File) -> None:
             asyncio.run(editor.edit(ADMIN, edits))
 
 
-def test_a_killed_edit_leaves_the_old_or_the_new_catalog(tmp_path: File) -> None:
-    db = tmp_path / "ads.db"
-    editor = Editor(sqlite_url(db), lambda: NOW)
+def test_a_killed_edit_leaves_the_old_or_the_new_catalog(url: str) -> None:
+    editor = Editor(url, lambda: NOW)
     asyncio.run(editor.replace(ADMIN, SAMPLE))
     for round_number in range(3):
-        editing = multiprocessing.get_context("spawn").Process(target=_pause_for_ever, args=(db,))
+        editing = multiprocessing.get_context("spawn").Process(target=_pause_for_ever, args=(url,))
         editing.start()
-        before = asyncio.run(_version(db))
-        while asyncio.run(_version(db)) < before + 3 + round_number:
+        before = asyncio.run(_version(url))
+        while asyncio.run(_version(url)) < before + 3 + round_number:
             time.sleep(0.01)
         editing.kill()
         editing.join()
@@ -206,8 +204,8 @@ def test_a_killed_edit_leaves_the_old_or_the_new_catalog(tmp_path: File) -> None
         assert catalog.site[0].exclude_topics == (("war",) if item.paused else ())
 
 
-async def _version(db: File) -> int:
-    store = await CatalogStore.open(sqlite_url(db))
+async def _version(url: str) -> int:
+    store = await CatalogStore.open(url)
     try:
         return await store.version()
     finally:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import pytest
@@ -28,9 +27,9 @@ SAMPLE = load(Path(__file__).parents[1] / "catalog" / "sample.toml")
 Result = TypeVar("Result")
 
 
-def with_store(db: Path, use: Callable[[CatalogStore], Awaitable[Result]]) -> Result:
+def with_store(url: str, use: Callable[[CatalogStore], Awaitable[Result]]) -> Result:
     async def opened() -> Result:
-        store = await CatalogStore.open(sqlite_url(db))
+        store = await CatalogStore.open(url)
         try:
             return await use(store)
         finally:
@@ -64,35 +63,35 @@ def changed(catalog: Catalog, *path: str, **keys: Any) -> Catalog:
     return assemble(entries)
 
 
-def test_nothing_is_version_0(tmp_path: Path) -> None:
+def test_nothing_is_version_0(url: str) -> None:
     async def use(store: CatalogStore) -> Stored:
         assert await store.version() == 0
         return await store.load()
 
-    stored = with_store(tmp_path / "x.db", use)
+    stored = with_store(url, use)
     assert (stored.version, stored.catalog, stored.ids, stored.clicks) == (0, Catalog(), {}, {})
 
 
-def test_what_is_applied_is_loaded_and_outlives_the_process(tmp_path: Path) -> None:
-    assert with_store(tmp_path / "x.db", lambda store: put(store, SAMPLE)) == 1
-    stored = with_store(tmp_path / "x.db", lambda store: store.load())
+def test_what_is_applied_is_loaded_and_outlives_the_process(url: str) -> None:
+    assert with_store(url, lambda store: put(store, SAMPLE)) == 1
+    stored = with_store(url, lambda store: store.load())
     assert (stored.version, stored.catalog) == (1, SAMPLE)
     assert set(stored.ids) == set(flatten(SAMPLE))
     assert stored.clicks == {stored.ids["creative", "savings-970"]: "https://bank.example/savings"}
     assert stored.archived == {}
 
 
-def test_applying_the_same_again_is_no_version(tmp_path: Path) -> None:
+def test_applying_the_same_again_is_no_version(url: str) -> None:
     async def use(store: CatalogStore) -> None:
         changes, version = await store.apply(SAMPLE, author="test", at=NOW)
         assert (len(changes), version) == (6, 1)
         assert await store.apply(SAMPLE, author="other", at=NOW) == ((), 1)
         assert await store.version() == 1
 
-    with_store(tmp_path / "x.db", use)
+    with_store(url, use)
 
 
-def test_what_is_absent_is_archived_and_comes_back_with_its_id(tmp_path: Path) -> None:
+def test_what_is_absent_is_archived_and_comes_back_with_its_id(url: str) -> None:
     async def use(store: CatalogStore) -> None:
         await put(store, SAMPLE)
         first = await store.load()
@@ -106,10 +105,10 @@ def test_what_is_absent_is_archived_and_comes_back_with_its_id(tmp_path: Path) -
         again = await store.load()
         assert (again.catalog, again.ids, again.archived) == (SAMPLE, first.ids, {})
 
-    with_store(tmp_path / "x.db", use)
+    with_store(url, use)
 
 
-def test_ids_are_never_used_twice(tmp_path: Path) -> None:
+def test_ids_are_never_used_twice(url: str) -> None:
     async def use(store: CatalogStore) -> None:
         await put(store, SAMPLE)
         await put(store, Catalog())
@@ -119,10 +118,10 @@ def test_ids_are_never_used_twice(tmp_path: Path) -> None:
         assert len(set(ids.values())) == len(ids) == 8
         assert ids["site", "weekly"] > ids["creative", "savings-970"]
 
-    with_store(tmp_path / "x.db", use)
+    with_store(url, use)
 
 
-def test_the_last_click_url_is_known_also_when_it_was_changed_or_taken_away(tmp_path: Path) -> None:
+def test_the_last_click_url_is_known_also_when_it_was_changed_or_taken_away(url: str) -> None:
     creative = ("creative", "savings-970")
     html = {"kind": "html", "html": "<b>x</b>", "image": None, "image_dark": None, "alt": None}
 
@@ -135,10 +134,10 @@ def test_the_last_click_url_is_known_also_when_it_was_changed_or_taken_away(tmp_
         assert (await store.load()).clicks == {id_: "https://bank.example/new"}
         assert (await store.load(1)).clicks == {id_: "https://bank.example/savings"}
 
-    with_store(tmp_path / "x.db", use)
+    with_store(url, use)
 
 
-def test_earlier_versions_are_as_they_were(tmp_path: Path) -> None:
+def test_earlier_versions_are_as_they_were(url: str) -> None:
     steps = [
         SAMPLE,
         changed(SAMPLE, "slot", "daily", "article-top", floor="0.75"),
@@ -155,10 +154,10 @@ def test_earlier_versions_are_as_they_were(tmp_path: Path) -> None:
             with pytest.raises(InvalidInput, match=f"version: {absent} is not between 0 and 5"):
                 await store.load(absent)
 
-    with_store(tmp_path / "x.db", use)
+    with_store(url, use)
 
 
-def test_a_new_order_is_a_version(tmp_path: Path) -> None:
+def test_a_new_order_is_a_version(url: str) -> None:
     slots = [{"name": name, "sizes": ["1x1"]} for name in "abc"]
     site = {"name": "daily", "domain": "d.example", "timezone": "UTC", "currency": "USD"}
     orders = [
@@ -172,12 +171,15 @@ def test_a_new_order_is_a_version(tmp_path: Path) -> None:
         assert ([change.action for change in changes], version) == (["move"], 2)
         assert (await store.load()).catalog == orders[1]
 
-    with_store(tmp_path / "x.db", use)
+    with_store(url, use)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(catalogs(), min_size=1, max_size=4))
-def test_any_catalogs_after_each_other(steps: list[Catalog]) -> None:
+def test_any_catalogs_after_each_other(new_url: Callable[[], str], steps: list[Catalog]) -> None:
     async def use(store: CatalogStore) -> None:
         versions: list[tuple[int, Catalog]] = []
         before = Catalog()
@@ -194,11 +196,10 @@ def test_any_catalogs_after_each_other(steps: list[Catalog]) -> None:
             if version:
                 assert (await store.load(version)).catalog == step
 
-    with TemporaryDirectory() as folder:
-        with_store(Path(folder) / "x.db", use)
+    with_store(new_url(), use)
 
 
-def test_a_catalog_with_faults_is_refused_whole(tmp_path: Path) -> None:
+def test_a_catalog_with_faults_is_refused_whole(url: str) -> None:
     twice = SAMPLE.model_copy(update={"site": SAMPLE.site * 2})
 
     async def use(store: CatalogStore) -> None:
@@ -208,12 +209,12 @@ def test_a_catalog_with_faults_is_refused_whole(tmp_path: Path) -> None:
         assert (await store.load()).catalog == SAMPLE
         assert await store.version() == 1
 
-    with_store(tmp_path / "x.db", use)
+    with_store(url, use)
 
 
 def test_an_error_in_the_middle_changes_nothing(tmp_path: Path) -> None:
     db = tmp_path / "x.db"
-    with_store(db, lambda store: put(store, SAMPLE))
+    with_store(sqlite_url(db), lambda store: put(store, SAMPLE))
     with closing(sqlite3.connect(db)) as connection:
         connection.execute(
             "CREATE TRIGGER full BEFORE INSERT ON catalog_object WHEN new.from_version = 2 "
@@ -228,17 +229,17 @@ def test_an_error_in_the_middle_changes_nothing(tmp_path: Path) -> None:
             await put(store, Catalog.model_validate({"site": [site]}))
         assert await store.load() == before
 
-    with_store(db, use)
+    with_store(sqlite_url(db), use)
 
 
 def test_a_stored_object_that_is_no_longer_allowed_is_named(tmp_path: Path) -> None:
     db = tmp_path / "x.db"
-    with_store(db, lambda store: put(store, SAMPLE))
+    with_store(sqlite_url(db), lambda store: put(store, SAMPLE))
     with closing(sqlite3.connect(db)) as connection:
         connection.execute("UPDATE catalog_object SET body = replace(body, '\"USD\"', '\"usd\"')")
         connection.commit()
     with pytest.raises(InvalidInput, match=r"stored catalog 1: site\.daily\.currency: 'usd' is not"):
-        with_store(db, lambda store: store.load())
+        with_store(sqlite_url(db), lambda store: store.load())
 
 
 def test_who_and_when_is_in_the_history_and_the_disk_is_waited_for(tmp_path: Path) -> None:
@@ -251,7 +252,7 @@ def test_who_and_when_is_in_the_history_and_the_disk_is_waited_for(tmp_path: Pat
             found = {name: await connection.exec_driver_sql(f"PRAGMA {name}") for name in names}
             return {name: cursor.scalar_one() for name, cursor in found.items()}
 
-    assert with_store(db, use) == {"synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+    assert with_store(sqlite_url(db), use) == {"synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
     with closing(sqlite3.connect(db)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("SELECT * FROM catalog_version").fetchall() == [
@@ -259,20 +260,19 @@ def test_who_and_when_is_in_the_history_and_the_disk_is_waited_for(tmp_path: Pat
         ]
 
 
-def _apply_names(db: Path, names: list[str]) -> None:
+def _apply_names(url: str, names: list[str]) -> None:
     async def use(store: CatalogStore) -> None:
         for name in names:
             site = {"name": name, "domain": "d.example", "timezone": "UTC", "currency": "USD"}
             await put(store, Catalog.model_validate({"site": [site]}))
 
-    with_store(db, use)
+    with_store(url, use)
 
 
-def test_processes_that_apply_at_once_make_one_history(tmp_path: Path) -> None:
-    db = tmp_path / "x.db"
+def test_processes_that_apply_at_once_make_one_history(url: str) -> None:
     spawn = multiprocessing.get_context("spawn")
     names = [[f"{writer}-{n}" for n in range(5)] for writer in "ab"]
-    writers = [spawn.Process(target=_apply_names, args=(db, mine)) for mine in names]
+    writers = [spawn.Process(target=_apply_names, args=(url, mine)) for mine in names]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -283,7 +283,7 @@ def test_processes_that_apply_at_once_make_one_history(tmp_path: Path) -> None:
         assert await store.version() == 10
         return [(await store.load(version)).catalog.site[0].name for version in range(1, 11)]
 
-    history = with_store(db, use)
+    history = with_store(url, use)
     assert [[name for name in history if name in mine] for mine in names] == names
 
 
@@ -299,9 +299,9 @@ def test_a_reader_polls_while_another_writes(tmp_path: Path) -> None:
             assert (await store.load()).catalog == SAMPLE
             writer.execute("ROLLBACK")
 
-    with_store(db, use)
+    with_store(sqlite_url(db), use)
 
 
 def test_a_folder_is_no_database(tmp_path: Path) -> None:
     with pytest.raises(AdserverError, match="unable to open database file"):
-        with_store(tmp_path, lambda store: store.version())
+        with_store(sqlite_url(tmp_path), lambda store: store.version())
