@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from adserver.catalogs import Catalogs
 from adserver.clock import Clock, system_clock, to_ms
 from adserver.decision.frequency import caps_room
 from adserver.decision.index import Index
@@ -22,11 +23,9 @@ from adserver.decision.saved import unpack
 from adserver.decision.steering import Prepared, Steering
 from adserver.decision.tally import TallyKey
 from adserver.doors import people_routes
-from adserver.engines.account_store import AccountStore
-from adserver.engines.catalog_store import CatalogStore, Stored, load_catalog, sqlite_url
+from adserver.engines.catalog_store import Stored, sqlite_url
 from adserver.engines.files import in_use
 from adserver.engines.migrate import migrate
-from adserver.engines.sql import catalog_url
 from adserver.engines.sqlite_leases import SqliteLeases
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_log import SqliteLog, new_node
@@ -126,12 +125,9 @@ class App:
         """Everything open inside, everything written and closed after."""
         settings = self.settings
         async with AsyncExitStack() as stack:
-            url = catalog_url(settings)
             stack.enter_context(in_use(settings.db))
-            catalog = await CatalogStore.open(url)
-            stack.push_async_callback(catalog.close)
-            users = await AccountStore.open(url)
-            stack.push_async_callback(users.close)
+            catalogs = await stack.enter_async_context(Catalogs(settings))
+            self._stored = await catalogs.begin()
             await migrate(sqlite_url(settings.db), "events")
             engine = SqliteLog(settings.db, min_click_delay_ms=settings.min_click_delay_ms)
             stack.callback(engine.close)
@@ -139,7 +135,6 @@ class App:
             stack.push_async_callback(source.close)
             progress = SqliteProgress(settings.db)
             stack.push_async_callback(progress.close)
-            self._stored = await catalog.load()
             log = EventLog(
                 engine,
                 max_waiting=settings.max_events_waiting,
@@ -150,9 +145,9 @@ class App:
             parts = self._parts(engine, log, self._stored)
             self._loop = self._loop_over(parts, progress)
             await self._loop.begin()
-            sources = sources_of(settings, source, progress, self._current, self._clock, catalog)
+            sources = sources_of(settings, source, progress, self._current, self._clock, catalogs.store)
             issues = Issues(parts)
-            routes = self._routes(parts, sources, catalog, users, progress)
+            routes = self._routes(parts, sources, catalogs, progress)
             self._edge = Edge(parts, Starlette(routes=[*outside_routes(parts, issues), *routes]))
             _settle_in()
             log.start()
@@ -161,7 +156,7 @@ class App:
             self._loop.accrue()
             if settings.workers > 1:
                 await self._share(parts, stack)
-            follower = asyncio.get_running_loop().create_task(self._follow(catalog, parts))
+            follower = asyncio.get_running_loop().create_task(self._follow(catalogs, parts))
             stack.push_async_callback(_end, follower)
             if self._ticking:
                 keeping = keep_up(settings, self._clock, self._current, parts.jobs)
@@ -257,8 +252,7 @@ class App:
         self,
         parts: Parts,
         sources: Sources,
-        catalog: CatalogStore,
-        users: AccountStore,
+        catalogs: Catalogs,
         progress: SqliteProgress,
     ) -> list[BaseRoute]:
         routes = serving_routes(parts, lambda: self._catalog_problem)
@@ -271,14 +265,14 @@ class App:
             seller_routes,
         ):
             routes += door(parts)
-        routes += people_routes(parts, sources, catalog, users, self._current, progress)
+        routes += people_routes(parts, sources, catalogs.store, catalogs.users, self._current, progress)
         return routes + (self._pages(self._clock) if self._pages else [])
 
     def _current(self) -> Stored:
         assert self._stored, "the catalog is asked for before it was loaded"
         return self._stored
 
-    async def _follow(self, catalog: CatalogStore, parts: Parts) -> None:
+    async def _follow(self, catalogs: Catalogs, parts: Parts) -> None:
         """Put each new catalog version in service; while there is trouble, the last good one serves on."""
         for name in ("catalog", "fill_ids"):
             parts.jobs.expect(name, self.settings.catalog_poll_seconds)
@@ -286,8 +280,8 @@ class App:
             await asyncio.sleep(self.settings.catalog_poll_seconds)
             try:
                 with parts.jobs.attempt("catalog"):
-                    if await catalog.version() != parts.live.version:
-                        await self._replace(parts)
+                    if await catalogs.version() != parts.live.version:
+                        await self._replace(catalogs, parts)
                 self._catalog_problem = None
             except Exception as error:
                 self._catalog_problem = f"the catalog cannot be loaded: {error}"
@@ -303,10 +297,10 @@ class App:
             parts.ids = FillIds(await asyncio.to_thread(new_node, self.settings.db))
             _log.warning("the clock was set back; fills are dated by it again")
 
-    async def _replace(self, parts: Parts) -> None:
+    async def _replace(self, catalogs: Catalogs, parts: Parts) -> None:
         """Take the catalog of now into service."""
         assert self._loop, "a catalog is followed before the app was opened"
-        made = await asyncio.to_thread(_compile, self.settings, self._loop)
+        made = await asyncio.to_thread(_compile, catalogs, self.settings, self._loop)
         stored, live, prepared, limits = made
         old = _pieces(parts.live.index)
         self._loop.follow(prepared, limits)
@@ -317,12 +311,14 @@ class App:
         await asyncio.to_thread(_let_go, old)
 
 
-def _compile(settings: Settings, steering: Loop) -> tuple[Stored, Live, Prepared, Sequence[Limit]]:
+def _compile(
+    catalogs: Catalogs, settings: Settings, steering: Loop
+) -> tuple[Stored, Live, Prepared, Sequence[Limit]]:
     """The catalog of now, ready to serve, and its limits. Takes a second for ten thousand line items."""
     # A collection would stop all threads to look at hundreds of thousands of objects that are here to stay.
     gc.disable()
     try:
-        stored = asyncio.run(load_catalog(catalog_url(settings)))
+        stored = catalogs.load()
         live = build_live(stored, settings)
         return stored, live, steering.prepare(live.index), limits_of(stored)
     finally:

@@ -145,6 +145,11 @@ class AccountStore:
         self._engine = engine
 
     @classmethod
+    def connect(cls, url: str) -> AccountStore:
+        """The store of a database that is there, or will be; whoever says so migrates it."""
+        return cls(create_engine(url))
+
+    @classmethod
     async def open(cls, url: str) -> AccountStore:
         """Connect and migrate. Raises AdserverError when newer code has migrated it."""
         engine = create_engine(url)

@@ -109,6 +109,11 @@ class CatalogStore:
         self._engine = engine
 
     @classmethod
+    def connect(cls, url: str) -> CatalogStore:
+        """The store of a database that is there, or will be; whoever says so migrates it."""
+        return cls(create_engine(url))
+
+    @classmethod
     async def open(cls, url: str) -> CatalogStore:
         """Connect and migrate. Raises AdserverError when newer code has migrated it."""
         engine = create_engine(url)

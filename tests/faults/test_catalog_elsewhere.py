@@ -69,6 +69,10 @@ def test_pages_are_filled_while_the_catalog_is_away(tmp_path: Path, mortal: Post
         for _ in range(20):
             assert served(server) == "second"
             time.sleep(0.1)
+        # One that starts meanwhile serves by the copy that the last one kept.
+        server.stop()
+        server = Server(tmp_path / "ads.db", ADSERVER_CATALOG_URL=url)
+        assert served(server) == "second"
         mortal.start()
         assert applied(tmp_path, url, "fourth").returncode == 0
         wait_until_served(server, "fourth")
