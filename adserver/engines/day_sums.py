@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from adserver.clock import BUCKETS_PER_DAY
 
@@ -19,37 +20,46 @@ Changes = Mapping[int, int]
 OF_NETWORKS = -1
 
 
-def days_of(cut: Sequence[int]) -> Iterable[int]:
-    """The UTC days that a half-open range of buckets touches, and `OF_NETWORKS`."""
-    return (*range(cut[0] // BUCKETS_PER_DAY, (cut[1] - 1) // BUCKETS_PER_DAY + 1), OF_NETWORKS)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class Day(Generic[T]):
+    """The rows of one day: one and the same object for as long as nothing of it is changed."""
+
+    rows: tuple[T, ...]
 
 
-def seen_of(cut: Sequence[int], changes: Changes) -> tuple[int, ...]:
-    """How often each of a cut's days was changed."""
-    return tuple(changes.get(day, 0) for day in days_of(cut))
+def days_of(lo: int, hi: int) -> Iterable[int]:
+    """The UTC days that a half-open range of buckets touches."""
+    return range(lo // BUCKETS_PER_DAY, (hi - 1) // BUCKETS_PER_DAY + 1)
 
 
-class DaySums(Generic[T]):
-    """Rows of days, the ones that were asked for last, up to so many."""
+def seen_of(days: Iterable[int], changes: Changes) -> tuple[int, ...]:
+    """How often each of some UTC days was changed."""
+    return tuple(changes.get(day, 0) for day in days)
+
+
+class DaySums:
+    """The days that were asked for last, up to so many rows in all."""
 
     def __init__(self, most_rows: int) -> None:
         self._most_rows = most_rows
         self._row_count = 0
-        self._kept: OrderedDict[Hashable, tuple[tuple[int, ...], Sequence[T]]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[tuple[int, ...], Day[Any]]] = OrderedDict()
 
-    def find(self, key: Hashable, seen: tuple[int, ...]) -> Sequence[T] | None:
-        """The rows of a day that has not been changed since; None for any other."""
+    def find(self, key: Hashable, seen: tuple[int, ...]) -> Day[Any] | None:
+        """A day that has not been changed since; None for any other."""
         kept = self._kept.get(key)
         if kept is None or kept[0] != seen:
             return None
         self._kept.move_to_end(key)
         return kept[1]
 
-    def keep(self, key: Hashable, seen: tuple[int, ...], rows: Sequence[T]) -> None:
+    def keep(self, key: Hashable, seen: tuple[int, ...], rows: Sequence[T]) -> Day[T]:
         """Take the place of what was known of a day."""
         before = self._kept.pop(key, None)
-        self._row_count += len(rows) - (len(before[1]) if before else 0)
-        self._kept[key] = (seen, rows)
+        self._row_count += len(rows) - (len(before[1].rows) if before else 0)
+        day = Day(tuple(rows))
+        self._kept[key] = (seen, day)
         while self._row_count > self._most_rows:
             _, (_, gone) = self._kept.popitem(last=False)
-            self._row_count -= len(gone)
+            self._row_count -= len(gone.rows)
+        return day

@@ -7,46 +7,67 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from adserver.decision.facts import Dimension
+from adserver.engines.day_sums import Day
 from adserver.engines.sqlite_breakdown import BY_FILL, FOLDED_FILL, FREQUENCIES, REACHING, ROWS, SUMS, VALUE
-from adserver.engines.sqlite_reader import SqliteReader
+from adserver.engines.sqlite_days import Asked, Asking, SqliteDays, by_day
 
 #: States in which names of sections are kept: this, and the code.
 SECTION_STATE = "section."
 _HERE = "slot IN (SELECT value FROM json_each(:slots))"
 _SINCE = f"coalesce((SELECT value FROM counter WHERE name = '{FOLDED_FILL}'), 0)"  # noqa: S608  (our own name)
+_ONLY_ITEMS = "AND item IN (SELECT value FROM json_each(:items))"
 #: Events that are not summed yet.
-_NEW = f"({ROWS.format(table=f'event WHERE fill >= {_SINCE} AND {_HERE} {{item}}')})"
+_NEW, _NEW_OF_ITEMS = (
+    f"({ROWS.format(table=f'event WHERE fill >= {_SINCE} AND {_HERE} {only}')})" for only in ("", _ONLY_ITEMS)
+)
 _TOTALS = ", ".join(f"sum({name}) AS {name}" for name in SUMS)
-#: Grouped twice, first in the order of the primary key, which needs no sorting.
+#: The days, and their number in what was asked.
+_CUT = "cut(n, day) AS (SELECT key, value FROM json_each(:cuts))"
+#: Days × the values they have × slots × line items are each one place in the primary key, or a run there.
 _BREAKDOWN = f"""
-SELECT value, {_TOTALS} FROM (
-  SELECT value, {_TOTALS} FROM breakdown
-  WHERE dimension = :dimension AND day BETWEEN :first AND :last AND {_HERE} {{item}} GROUP BY day, value
+WITH RECURSIVE {_CUT},
+has(n, day, value) AS (
+  SELECT n, day, (SELECT min(value) FROM breakdown b WHERE b.dimension = :dimension AND b.day = cut.day)
+  FROM cut
   UNION ALL
-  SELECT {{value}}, {", ".join(SUMS)} FROM ({BY_FILL.format(source=_NEW)})
-  WHERE day BETWEEN :first AND :last)
-GROUP BY 1
+  SELECT n, day, (
+    SELECT min(b.value) FROM breakdown b
+    WHERE b.dimension = :dimension AND b.day = has.day AND b.value > has.value)
+  FROM has WHERE value IS NOT NULL)
+SELECT n, value, {_TOTALS} FROM (
+  SELECT n, has.value, {_TOTALS}
+  FROM has CROSS JOIN json_each(:slots) AS s {{of_items}} CROSS JOIN breakdown AS b
+    ON b.dimension = :dimension AND b.day = has.day AND b.value = has.value AND b.slot = s.value
+      {{item}}
+  GROUP BY n, has.value
+  UNION ALL
+  SELECT n, {{value}}, {", ".join(SUMS)} FROM ({{new}}) JOIN cut USING (day))
+GROUP BY n, value
 """  # noqa: S608  (our own names)
 _ITEM, _CAMPAIGN = (int(one) for one in FREQUENCIES)
 #: A dimension with few values, of which each has all impressions.
 _ANY = int(Dimension.PRICE_MODEL)
 _LATELY = f"""
-SELECT item, sum(impressions), sum(new), sum(new_to_campaign) FROM (
-  SELECT item, sum(impression_count) AS impressions, 0 AS new, 0 AS new_to_campaign FROM breakdown
-  WHERE dimension = {_ANY} AND day BETWEEN :first AND :last AND {_HERE} GROUP BY item
+WITH {_CUT}
+SELECT n, item, sum(impressions), sum(new), sum(new_to_campaign) FROM (
+  SELECT n, item, sum(impression_count) AS impressions, 0 AS new, 0 AS new_to_campaign
+  FROM cut CROSS JOIN breakdown USING (day) WHERE dimension = {_ANY} AND {_HERE} GROUP BY n, item
   UNION ALL
-  SELECT item, 0, impression_count * (dimension = {_ITEM}), impression_count * (dimension = {_CAMPAIGN})
-  FROM json_each(:days) AS d CROSS JOIN breakdown b ON b.day = d.value AND b.value = 1
-  WHERE dimension IN ({_ITEM}, {_CAMPAIGN}) AND {_HERE}
+  SELECT n, item, 0, sum(impression_count * (dimension = {_ITEM})),
+    sum(impression_count * (dimension = {_CAMPAIGN}))
+  FROM cut CROSS JOIN breakdown USING (day)
+  WHERE value = 1 AND dimension IN ({_ITEM}, {_CAMPAIGN}) AND {_HERE} GROUP BY n, item
   UNION ALL
-  SELECT item, dimension = {_ITEM}, (dimension, ordinal) = ({_ITEM}, 1),
+  SELECT n, item, dimension = {_ITEM}, (dimension, ordinal) = ({_ITEM}, 1),
     (dimension, ordinal) = ({_CAMPAIGN}, 1)
-  FROM ({REACHING.format(source=_NEW.format(item=""))}) WHERE day BETWEEN :first AND :last)
-GROUP BY 1 HAVING sum(impressions)
+  FROM ({REACHING.format(source=_NEW)}) JOIN cut USING (day))
+GROUP BY n, item HAVING sum(impressions)
 """  # noqa: S608  (our own names)
+_LATELY_BY_DAY = by_day(_LATELY, width=5)
 _REACH = f"""
 SELECT dimension, item, ordinal, sum(impression_count) FROM (
   SELECT r.dimension, r.item, r.ordinal, r.impression_count
@@ -54,7 +75,7 @@ SELECT dimension, item, ordinal, sum(impression_count) FROM (
     CROSS JOIN reach r ON r.item = i.value AND r.dimension = d.column1
   WHERE {_HERE}
   UNION ALL
-  SELECT dimension, item, ordinal, 1 FROM ({REACHING.format(source=_NEW.format(item=""))})
+  SELECT dimension, item, ordinal, 1 FROM ({REACHING.format(source=_NEW)})
   WHERE item IN (SELECT value FROM json_each(:items)))
 GROUP BY 1, 2, 3
 """  # noqa: S608  (our own names)
@@ -62,14 +83,26 @@ GROUP BY 1, 2, 3
 _DELIVERIES = f"""
 SELECT day, slot, item, {_TOTALS} FROM (
   SELECT day, slot, item, {", ".join(SUMS)} FROM breakdown
-  WHERE dimension = :dimension AND day BETWEEN :first AND :last AND {_HERE} {{item}}
-    AND (:section IS NULL OR value = :section)
+  WHERE dimension = {_ANY} AND day BETWEEN :first AND :last AND {_HERE} {_ONLY_ITEMS}
   UNION ALL
-  SELECT day, slot, item, {", ".join(SUMS)} FROM ({BY_FILL.format(source=_NEW)})
-  WHERE day BETWEEN :first AND :last AND (:section IS NULL OR ({VALUE[Dimension.SECTION]}) = :section))
+  SELECT day, slot, item, {", ".join(SUMS)} FROM ({BY_FILL.format(source=_NEW_OF_ITEMS)})
+  WHERE day BETWEEN :first AND :last)
 GROUP BY 1, 2, 3
 """  # noqa: S608  (our own names)
-_ONLY_ITEMS = "AND item IN (SELECT value FROM json_each(:items))"
+#: What happened is summed once, by slot and line item, and told twice.
+_SECTION = f"""
+WITH {_CUT},
+happened AS MATERIALIZED (
+  SELECT n, day, slot, item, {", ".join(SUMS)} FROM cut CROSS JOIN breakdown b USING (day)
+  WHERE dimension = :dimension AND {_HERE} {{only}}
+  UNION ALL
+  SELECT n, day, slot, item, {", ".join(SUMS)}
+  FROM ({BY_FILL.format(source=_NEW)}) JOIN cut USING (day)
+  WHERE :section IS NULL OR ({VALUE[Dimension.SECTION]}) = :section)
+SELECT n, day, slot, 0, {_TOTALS} FROM happened GROUP BY n, slot
+UNION ALL
+SELECT n, day, 0, item, {_TOTALS} FROM happened GROUP BY n, item
+"""  # noqa: S608  (our own names)
 _SECTIONS = "SELECT CAST(substr(name, :from) AS INTEGER), value FROM saved_state WHERE name GLOB :named"
 
 
@@ -89,7 +122,7 @@ class Cut(NamedTuple):
 
 
 class ItemSums(NamedTuple):
-    """What was counted of a line item in one slot on one day."""
+    """What was counted of a line item in one slot on one day; 0: of all of them, in all of them."""
 
     day: int
     slot: int
@@ -106,7 +139,7 @@ class ItemSums(NamedTuple):
 
 
 class Lately(NamedTuple):
-    """Impressions of a line item in some days, and those that were the first in their browser."""
+    """Impressions of a line item on a day, and those that were the first in their browser."""
 
     item: int
     impression_count: int
@@ -128,7 +161,7 @@ class Reached(NamedTuple):
     impression_count: int
 
 
-class SqliteCuts(SqliteReader):
+class SqliteCuts(SqliteDays):
     """Reads the sums by dimension of one database file; raises StorageFailed.
 
     Days are local dates of the slots' site, in days since 1970-01-01, both included. `items` None: of all.
@@ -136,34 +169,31 @@ class SqliteCuts(SqliteReader):
 
     async def breakdown(
         self, dimension: Dimension, first: int, last: int, slots: Sequence[int], items: Sequence[int] | None
-    ) -> list[Cut]:
-        """What was counted in the days, by each value of a dimension."""
-        only = "" if items is None else _ONLY_ITEMS
-        statement = _BREAKDOWN.format(value=VALUE[dimension], item=only)
-        asked: dict[str, str | int | None]
-        asked = {"dimension": int(dimension), "first": first, "last": last, "items": json.dumps(items)}
-        return [Cut(*row) for row in await self._rows(statement, {**asked, "slots": json.dumps(slots)})]
+    ) -> list[Day[Cut]]:
+        """What was counted in each of the days, by each value of a dimension."""
+        asked: Asked = {"dimension": int(dimension), "slots": json.dumps(slots), "items": json.dumps(items)}
+        return await self._by_day(_breakdown(dimension, items is None), Cut._make, _days(first, last), asked)
 
     async def deliveries(
-        self,
-        first: int,
-        last: int,
-        slots: Sequence[int],
-        items: Sequence[int] | None,
-        section: int | None = None,
+        self, first: int, last: int, slots: Sequence[int], items: Sequence[int]
     ) -> list[ItemSums]:
-        """What was counted in the days, by day, slot and line item. `section`: its code; None: of all."""
+        """What was counted of some line items in the days, by day and slot."""
         asked: dict[str, str | int | None]
         asked = {"first": first, "last": last, "slots": json.dumps(slots), "items": json.dumps(items)}
-        asked |= {"section": section, "dimension": _ANY if section is None else int(Dimension.SECTION)}
-        only = "" if items is None else _ONLY_ITEMS
-        return [ItemSums(*row) for row in await self._rows(_DELIVERIES.format(item=only), asked)]
+        return [ItemSums(*row) for row in await self._rows(_DELIVERIES, asked)]
 
-    async def lately(self, first: int, last: int, slots: Sequence[int]) -> list[Lately]:
-        """The line items that had impressions in the days."""
-        days = json.dumps(list(range(first, last + 1)))
-        asked: dict[str, str | int | None] = {"first": first, "last": last, "days": days}
-        return [Lately(*row) for row in await self._rows(_LATELY, {**asked, "slots": json.dumps(slots)})]
+    async def section(
+        self, first: int, last: int, slots: Sequence[int], section: int | None
+    ) -> list[Day[ItemSums]]:
+        """What was counted in each of the days, by slot and by line item. `section`: its code; None: all."""
+        dimension = _ANY if section is None else int(Dimension.SECTION)
+        asked: Asked = {"dimension": dimension, "slots": json.dumps(slots), "section": section}
+        return await self._by_day(_section(section is None), ItemSums._make, _days(first, last), asked)
+
+    async def lately(self, first: int, last: int, slots: Sequence[int]) -> list[Day[Lately]]:
+        """The line items that had impressions in each of the days."""
+        asked = {"slots": json.dumps(slots)}
+        return await self._by_day(_LATELY_BY_DAY, Lately._make, _days(first, last), asked)
 
     async def reach(self, items: Sequence[int], slots: Sequence[int]) -> list[Reached]:
         """All impressions of some line items by ordinal."""
@@ -174,3 +204,26 @@ class SqliteCuts(SqliteReader):
         """Code → name of every section that is told apart."""
         asked: dict[str, str | int | None] = {"from": len(SECTION_STATE) + 1, "named": f"{SECTION_STATE}*"}
         return {code: bytes(name).decode() for code, name in await self._rows(_SECTIONS, asked)}
+
+
+def _days(first: int, last: int) -> list[Asking]:
+    """Local days, each with the UTC days in which it may lie, wherever its site is or was."""
+    return [Asking(day, (day - 1, day, day + 1)) for day in range(first, last + 1)]
+
+
+@cache
+def _breakdown(dimension: Dimension, of_all: bool) -> str:
+    """The statement of a breakdown, of all line items or of some."""
+    select = _BREAKDOWN.format(
+        value=VALUE[dimension],
+        new=BY_FILL.format(source=_NEW if of_all else _NEW_OF_ITEMS),
+        of_items="" if of_all else "CROSS JOIN json_each(:items) AS i",
+        item="" if of_all else "AND b.item = i.value",
+    )
+    return by_day(select, len(Cut._fields) + 1)
+
+
+@cache
+def _section(of_all: bool) -> str:
+    """The statement of a section, or of all of them."""
+    return by_day(_SECTION.format(only="" if of_all else "AND value = :section"), len(ItemSums._fields) + 1)

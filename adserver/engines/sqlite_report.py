@@ -6,13 +6,13 @@ One statement reads events and requests together, so that every number of a repo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from adserver.clock import BUCKET_SECONDS
-from adserver.engines.day_sums import OF_NETWORKS, DaySums, days_of, seen_of
+from adserver.engines.day_sums import OF_NETWORKS, Day, days_of
 from adserver.engines.sqlite_cuts import SqliteCuts
+from adserver.engines.sqlite_days import Asking, by_day
 from adserver.engines.sqlite_hours import SqliteHours
 from adserver.engines.sqlite_minutes import SqliteMinutes
 
@@ -23,7 +23,8 @@ _COUNTS = """sum(impression_count), sum(measurable_count), sum(viewable_count), 
        sum(conversion_count), sum(revenue_micros)"""
 _OF_NETWORKS = """sum(impression_count * (creative IN network)), 0, 0,
        sum(revenue_micros * (creative IN network)), sum(revenue_micros * (creative IN network))"""
-SUMS = f"""
+_SUMS = by_day(
+    f"""
 WITH cut(n, lo, hi, day) AS (
     SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
     FROM json_each(:cuts)
@@ -72,14 +73,9 @@ UNION ALL
 SELECT n, 0, NULL, 0, 0, 0, 0, 0, 0, sum(earned - estimated), 0,
        0, 0, 0, sum(earned - estimated), sum(-estimated), 0, 0, creative
 FROM earned GROUP BY n, creative
-UNION ALL
-SELECT -1, day, NULL, change_count, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL
-FROM rollup_change WHERE day BETWEEN :first AND :last OR day = -1
-"""  # noqa: S608  (our own names)
-
-CHANGES = "SELECT day, change_count FROM rollup_change WHERE day BETWEEN :first AND :last OR day = -1"
-#: So many rows of days that are over are kept for the next report; a hundred thousand take some 50 MB.
-_MOST_ROWS = 100_000
+""",  # noqa: S608  (our own names)
+    width=19,
+)
 
 # Fill ids rise with time, so the end of the log is read, not all of it. A site that is silent while others
 # are busy is not found there; its newest bucket then says when, 15 minutes too early at most.
@@ -93,17 +89,15 @@ SELECT coalesce(
 
 
 class Sums(NamedTuple):
-    """One range × slot: its events of one validity (0: they count), or its requests with one outcome.
+    """One day × slot: its events of one validity (0: they count), or its requests with one outcome.
 
-    And once more, where `creative` is not None: one range × creative, those events that count, in all slots.
+    And once more, where `creative` is not None: one day × creative, those events that count, in all slots.
     Whoever adds up rows adds those of one kind.
 
-    `cut` is the position of the range in what was asked. An outcome is `filled` or the reason of a `NoFill`.
-    What begins with `network_` is the part of line items of tier network; `network_estimate_micros` is what
-    no report of theirs has told yet.
+    An outcome is `filled` or the reason of a `NoFill`. What begins with `network_` is the part of line items
+    of tier network; `network_estimate_micros` is what no report of theirs has told yet.
     """
 
-    cut: int
     slot: int
     outcome: str | None
     request_count: int
@@ -127,62 +121,16 @@ class Sums(NamedTuple):
 class SqliteReport(SqliteCuts, SqliteHours, SqliteMinutes):
     """Reads the rollups, and the sums by dimension, of one database file; raises StorageFailed."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._kept: DaySums[Sums] = DaySums(_MOST_ROWS)
-
     async def sums(
-        self, cuts: Sequence[tuple[int, ...]], slots: Sequence[int], networks: Sequence[int] = ()
-    ) -> list[Sums]:
-        """Days × slots → their sums; a pair without any traffic has no row.
+        self, cuts: Sequence[tuple[int, int, int]], slots: Sequence[int], networks: Sequence[int] = ()
+    ) -> list[Day[Sums]]:
+        """Days × slots → for each day the sums of the slots; one without any traffic has no row.
 
         A day is a half-open range of buckets and the number of the local day. `networks`: creatives.
         """
-        if not cuts:
-            return []
-        about = (tuple(slots), tuple(networks))
-        days = [day for cut in cuts for day in days_of(cut) if day != OF_NETWORKS]
-        span = {"first": min(days), "last": max(days)}
-        before = {int(day): int(count) for day, count in await self._rows(CHANGES, span)}
-        known = [
-            self._kept.find((number, cut, about), seen_of(cut, before)) for number, cut in enumerate(cuts)
-        ]
-        wanted = [number for number, rows in enumerate(known) if rows is None]
-        found, changes = await self._read(cuts, wanted, about, span)
-        used = [cut for cut, rows in zip(cuts, known, strict=True) if rows is not None]
-        if any(seen_of(cut, changes) != seen_of(cut, before) for cut in used):
-            # Something was written between the two questions: a report is of one instant.
-            wanted = list(range(len(cuts)))
-            found, changes = await self._read(cuts, wanted, about, span)
-        for number in wanted:
-            known[number] = found[number]
-            self._kept.keep((number, cuts[number], about), seen_of(cuts[number], changes), found[number])
-        return [row for rows in known if rows for row in rows]
-
-    async def _read(
-        self,
-        cuts: Sequence[tuple[int, ...]],
-        wanted: Sequence[int],
-        about: tuple[tuple[int, ...], tuple[int, ...]],
-        span: Mapping[str, int],
-    ) -> tuple[dict[int, list[Sums]], dict[int, int]]:
-        """Rows of those of the cuts that are wanted, and how often every day was changed, of one instant."""
-        slots, networks = about
-        asked: dict[str, str | int | None] = {
-            "cuts": json.dumps([cuts[number] for number in wanted]),
-            "slots": json.dumps(slots),
-            "networks": json.dumps(networks),
-            **span,
-        }
-        found: dict[int, list[Sums]] = {number: [] for number in wanted}
-        changes: dict[int, int] = {}
-        for row in await self._rows(SUMS, asked):
-            if row[0] < 0:
-                changes[row[1]] = row[3]
-            else:
-                number = wanted[row[0]]
-                found[number].append(Sums(number, *row[1:]))
-        return found, changes
+        days = [Asking(cut, (*days_of(*cut[:2]), OF_NETWORKS)) for cut in cuts]
+        asked = {"slots": json.dumps(slots), "networks": json.dumps(networks)}
+        return await self._by_day(_SUMS, Sums._make, days, asked)
 
     async def last_event_ms(self, slots: Sequence[int]) -> int | None:
         """When the newest event of the slots came, in milliseconds since 1970; None before the first."""

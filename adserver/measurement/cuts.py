@@ -6,20 +6,28 @@ so its total is theirs.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, chain
-from typing import Protocol
+from operator import attrgetter
+from typing import Protocol, TypeVar
 
 from adserver.catalog.nearest import nearest
 from adserver.clock import EPOCH
 from adserver.decision import facts
 from adserver.decision.facts import Dimension
 from adserver.engines.catalog_store import Stored
+from adserver.engines.day_sums import Day
+from adserver.engines.sqlite_breakdown import SUMS
 from adserver.engines.sqlite_cuts import Cut, ItemSums, Lately, Reached
 from adserver.errors import InvalidInput
-from adserver.measurement.report import Choice, Totals
+from adserver.measurement.report import Choice
+from adserver.measurement.totals import Totals, added
+
+K = TypeVar("K")
+R = TypeVar("R", bound=Cut | ItemSums)
 
 #: What a breakdown may be by, under the names of queries.
 BY = {
@@ -49,12 +57,12 @@ class Source(Protocol):
         slots: Sequence[int],
         items: Sequence[int] | None,
         /,
-    ) -> list[Cut]:
-        """What was counted in the days, by each value of a dimension."""
+    ) -> list[Day[Cut]]:
+        """What was counted in each of the days, by each value of a dimension."""
         ...
 
-    async def lately(self, first: int, last: int, slots: Sequence[int], /) -> list[Lately]:
-        """The line items that had impressions in the days."""
+    async def lately(self, first: int, last: int, slots: Sequence[int], /) -> list[Day[Lately]]:
+        """The line items that had impressions in each of the days."""
         ...
 
     async def reach(self, items: Sequence[int], slots: Sequence[int], /) -> list[Reached]:
@@ -180,16 +188,16 @@ class Cuts:
         if line_item:
             items = [self._catalog().ids.get(("line_item", line_item), -1)]
         of_slots = list(slots.values()) if choice.slot is None else [slots[choice.slot]]
-        cuts = await self._source.breakdown(dimension, *days_of(choice), of_slots, items)
+        days = await self._source.breakdown(dimension, *days_of(choice), of_slots, items)
         names = await self._source.sections() if dimension is Dimension.SECTION else {}
-        lines = self._lines(dimension, cuts, names)
-        total = sum((line.totals for line in lines), Totals())
-        return Breakdown(choice, by, line_item or None, lines, total)
+        values = grouped((cut for day in days for cut in day.rows), attrgetter("value"))
+        lines = self._lines(dimension, values, names)
+        return Breakdown(choice, by, line_item or None, lines, added(line.totals for line in lines))
 
     def _lines(
-        self, dimension: Dimension, cuts: Iterable[Cut], sections: Mapping[int, str]
+        self, dimension: Dimension, found: Mapping[int, Totals], sections: Mapping[int, str]
     ) -> tuple[CutLine, ...]:
-        lines = [CutLine(*_name(dimension, cut.value, sections), totals_of(cut)) for cut in cuts]
+        lines = [CutLine(*_name(dimension, value, sections), totals) for value, totals in found.items()]
         values = [line for line in lines if line.named is Named.VALUE]
         if dimension is Dimension.FREQUENCY:
             values.sort(key=lambda line: int(line.value.rstrip("+")))
@@ -202,13 +210,13 @@ class Cuts:
         for named in (Named.NONE, Named.OTHER, Named.UNKNOWN):
             alike = [line.totals for line in lines if line.named is named]
             if alike:
-                rest.append(CutLine(named, "", sum(alike, Totals())))
+                rest.append(CutLine(named, "", added(alike)))
         return (*values, *rest)
 
     async def reach(self, choice: Choice) -> Reach:
         """The reach of what had impressions in the period."""
         slots, stored = list(self._slots(choice).values()), self._catalog()
-        lately = {one.item: one for one in await self._source.lately(*days_of(choice), slots)}
+        lately = _lately(await self._source.lately(*days_of(choice), slots))
         # A campaign's reach is that of all of its line items, those too that rest.
         items_in: dict[tuple[str, ...], list[int]] = {
             stored.campaigns[item]: [] for item in lately if item in stored.campaigns
@@ -271,19 +279,25 @@ def _name(dimension: Dimension, code: int, sections: Mapping[int, str]) -> tuple
     return (Named.VALUE, value) if value else (Named.UNKNOWN, "")
 
 
-def totals_of(cut: Cut | ItemSums) -> Totals:
-    """Sums of events as totals; requests are not cut."""
-    return Totals(
-        impression_count=cut.impression_count,
-        measurable_count=cut.measurable_count,
-        viewable_count=cut.viewable_count,
-        click_count=cut.click_count,
-        conversion_count=cut.conversion_count,
-        revenue_micros=cut.revenue_micros,
-        marked_impression_count=cut.marked_impression_count,
-        marked_click_count=cut.marked_click_count,
-        marked_conversion_count=cut.marked_conversion_count,
-    )
+def grouped(rows: Iterable[R], key: Callable[[R], K]) -> dict[K, Totals]:
+    """Rows with a key in common, added up. They count events; requests are not cut."""
+    groups: defaultdict[K, list[tuple[int, ...]]] = defaultdict(list)
+    for row in rows:
+        groups[key(row)].append(row[-len(SUMS) :])
+    return {one: _totals(found) for one, found in groups.items()}
+
+
+def _totals(counts: Iterable[tuple[int, ...]]) -> Totals:
+    return Totals(**dict(zip(SUMS, map(sum, zip(*counts, strict=True)), strict=True)))
+
+
+def _lately(days: Iterable[Day[Lately]]) -> dict[int, Lately]:
+    """Line item → its impressions in all of some days."""
+    groups: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
+    for day in days:
+        for item, *counts in day.rows:
+            groups[item].append(tuple(counts))
+    return {item: Lately(item, *map(sum, zip(*found, strict=True))) for item, found in groups.items()}
 
 
 _Counts = dict[tuple[int, int], list[int]]

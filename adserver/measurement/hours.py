@@ -6,16 +6,17 @@ hour of that week is longer, shorter or missing; each is therefore set against h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
-from itertools import groupby
+from functools import cached_property, lru_cache
+from itertools import chain, groupby
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from adserver.clock import bucket_start
 from adserver.engines.catalog_store import Stored
+from adserver.engines.day_sums import Day
 from adserver.engines.sqlite_hours import HourSums
 from adserver.measurement.period import Period
 from adserver.measurement.report import Choice
@@ -28,8 +29,8 @@ Cut = tuple[int, int, int]
 class Source(Protocol):
     """Where the sums come from."""
 
-    async def hours(self, cuts: Sequence[Cut], slots: Sequence[int], /) -> list[HourSums]:
-        """Named ranges of buckets × slots → their sums."""
+    async def hours(self, days: Sequence[tuple[Cut, ...]], slots: Sequence[int], /) -> list[Day[HourSums]]:
+        """Named ranges of buckets of each day × slots → their sums."""
         ...
 
     async def by_day_until(self, slots: Sequence[int], /) -> int:
@@ -48,24 +49,28 @@ class HourCell:
     revenue_micros: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HourLine:
     """One slot: its 168 hours from Monday 00:00 on."""
 
     name: str
     cells: tuple[HourCell, ...]
 
-    @property
+    @cached_property
     def revenue_micros(self) -> int:
         """What all hours earned."""
         return sum(cell.revenue_micros for cell in self.cells)
 
+    @cached_property
+    def _bucket_count(self) -> int:
+        return sum(cell.bucket_count for cell in self.cells)
+
     def index(self, hour: int) -> float | None:
         """What an hour earned a minute, against the mean of all; None where either is not known."""
-        cell, whole = self.cells[hour], sum(cell.bucket_count for cell in self.cells)
+        cell = self.cells[hour]
         if not cell.bucket_count or not self.revenue_micros:
             return None
-        return (cell.revenue_micros / cell.bucket_count) / (self.revenue_micros / whole)
+        return (cell.revenue_micros / cell.bucket_count) / (self.revenue_micros / self._bucket_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,34 +106,38 @@ class Hours:
         if complete is None or since > complete.last:
             return WeekHours(choice, None, ())
         period = Period(complete.zone, max(complete.first, since), complete.last)
-        cuts = hour_cuts(period.zone, period.first, period.last)
+        days = hour_cuts(period.zone, period.first, period.last)
         lengths = [0] * HOURS
-        for lo, hi, hour in cuts:
+        for lo, hi, hour in chain(*days):
             lengths[hour] += hi - lo
-        found = {(row.slot, row.hour): row for row in await self._source.hours(cuts, list(slots))}
+        found: dict[int, dict[int, list[HourSums]]] = {}
+        for day in await self._source.hours(days, list(slots)):
+            for row in day.rows:
+                found.setdefault(row.slot, {}).setdefault(row.hour, []).append(row)
         lines = [
-            HourLine(name, tuple(_cell(lengths[hour], found.get((slot, hour))) for hour in range(HOURS)))
-            for slot, name in slots.items()
-            if any((slot, hour) in found for hour in range(HOURS))
+            HourLine(slots[slot], tuple(_cell(lengths[hour], by_hour.get(hour, ())) for hour in range(HOURS)))
+            for slot, by_hour in found.items()
         ]
         lines.sort(key=lambda line: (-line.revenue_micros, line.name))
         return WeekHours(choice, period, tuple(lines))
 
 
-def _cell(bucket_count: int, row: HourSums | None) -> HourCell:
-    return HourCell(bucket_count, *row[2:]) if row else HourCell(bucket_count)
+def _cell(bucket_count: int, rows: Iterable[HourSums]) -> HourCell:
+    sums = [*zip(*rows, strict=True)][2:]
+    return HourCell(bucket_count, *map(sum, sums))
 
 
 @lru_cache(64)
-def hour_cuts(zone: ZoneInfo, first: date, last: date) -> tuple[Cut, ...]:
-    """The days' buckets in order, in runs that the clock on the wall shows as one hour of one day."""
-    cuts: list[Cut] = []
-    days = Period(zone, first, last)
-    for lo, hi in days.cuts():
+def hour_cuts(zone: ZoneInfo, first: date, last: date) -> tuple[tuple[Cut, ...], ...]:
+    """The buckets of each day in order, in runs that the clock on the wall shows as one hour of it."""
+    days: list[tuple[Cut, ...]] = []
+    for lo, hi in Period(zone, first, last).cuts():
+        cuts: list[Cut] = []
         for hour, run in groupby(range(lo, hi), key=lambda bucket: _hour_of(bucket, zone)):
             buckets = list(run)
             cuts.append((buckets[0], buckets[-1] + 1, hour))
-    return tuple(cuts)
+        days.append(tuple(cuts))
+    return tuple(days)
 
 
 def _hour_of(bucket: int, zone: ZoneInfo) -> int:

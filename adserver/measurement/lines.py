@@ -1,4 +1,4 @@
-"""Sums of days × slots and of days × creatives → the lines of a report, all added up from the same cells."""
+"""What was counted in some days → the lines of a report, all from the same sums."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from adserver.catalog.model import Tier
-from adserver.engines.sqlite_report import Sums
+from adserver.measurement.counted import Counted
 from adserver.measurement.invalid import BY_VALIDITY
-from adserver.measurement.log import FILLED, HEADER_BID
 from adserver.measurement.owners import UNKNOWN, Owner
-from adserver.measurement.totals import Totals, fold, of_auction, rule_of
+from adserver.measurement.totals import Totals, added
 
 #: In the order in which they are decided; last what is of no known creative.
 TIERS = (*(str(tier) for tier in Tier), "")
@@ -81,125 +80,88 @@ class MarkedLine:
     conversion_count: int
 
 
-class Cells:
-    """What was counted in each (slot or creative, cut), added up when it is asked for."""
-
-    def __init__(self, rows: Iterable[Sums], *, of_creatives: bool) -> None:
-        self._rows: dict[tuple[int, int], list[Sums]] = {}
-        self._keys_of_cut: dict[int, list[int]] = {}
-        for row in rows:
-            if (row.creative is not None) == of_creatives:
-                key = row.creative or 0 if of_creatives else row.slot
-                cell = self._rows.setdefault((key, row.cut), [])
-                if not cell:
-                    self._keys_of_cut.setdefault(row.cut, []).append(key)
-                cell.append(row)
-        self.keys = sorted({key for key, _ in self._rows})
-
-    def over(self, keys: Iterable[int], cuts: Sequence[int]) -> Totals:
-        """Of some slots or creatives in several cuts."""
-        cells = (self._rows.get((key, cut), ()) for key in keys for cut in cuts)
-        return fold([row for cell in cells for row in cell])
-
-    def revenue_micros(self, key: int, cut: int) -> int:
-        """What one creative earned in one cut."""
-        return sum(row.revenue_micros for row in self._rows.get((key, cut), ()))
-
-    def within(self, cut: int) -> list[int]:
-        """The slots or creatives that were anything in a cut."""
-        return self._keys_of_cut.get(cut, [])
-
-
 def day_lines(
-    days: Sequence[date],
-    first_cut: int,
-    today: date,
-    slots: Cells,
-    creatives: Cells,
-    owners: Mapping[int, Owner],
+    days: Iterable[tuple[date, Counted]], today: date, owners: Mapping[int, Owner]
 ) -> tuple[DayLine, ...]:
-    """One line for each day; the cut of the first one is given, those of the others follow it."""
+    """One line for each day."""
     lines = []
-    for cut, day in enumerate(days, start=first_cut):
+    for day, found in days:
         tiers: Counter[str] = Counter()
-        for creative in creatives.within(cut):
-            tiers[owners.get(creative, UNKNOWN).tier] += creatives.revenue_micros(creative, cut)
+        for creative, totals in found.creatives.items():
+            tiers[owners.get(creative, UNKNOWN).tier] += totals.revenue_micros
         earned = {tier: tiers[tier] for tier in TIERS if tiers[tier]}
-        lines.append(DayLine(day, slots.over(slots.within(cut), [cut]), partial=day >= today, tiers=earned))
+        lines.append(DayLine(day, added(found.slots.values()), partial=day >= today, tiers=earned))
     return tuple(lines)
 
 
 def slot_lines(
-    names: Mapping[int, str], current: set[str], cells: Cells, day_count: int, compared: Sequence[range]
+    names: Mapping[int, str],
+    current: set[str],
+    now: Counted,
+    complete: Sequence[Counted],
+    compared: tuple[Counted, Counted] | None,
 ) -> tuple[SlotLine, ...]:
     """Every slot of the catalog, and removed ones that had traffic; the one that earned most comes first.
 
-    `compared`: cuts of the complete days and, where something is compared, of those before.
+    `complete`: the complete days. `compared`: all of these and, where something is compared, those before.
     """
     lines = []
     for number, name in names.items():
-        totals = cells.over([number], range(day_count))
-        beside = tuple(cells.over([number], cuts) for cuts in compared)
+        totals = now.slots.get(number, _NOTHING)
         if name in current or totals != _NOTHING:
-            days = tuple(cells.over([number], [cut]) for cut in compared[0])
-            both = (beside[0], beside[1]) if len(beside) > 1 else None
+            days = tuple(day.slots.get(number, _NOTHING) for day in complete)
+            both = None
+            if compared:
+                both = (compared[0].slots.get(number, _NOTHING), compared[1].slots.get(number, _NOTHING))
             lines.append(SlotLine(name, totals, name not in current, days, both))
     return tuple(sorted(lines, key=lambda line: (-line.totals.revenue_micros, line.name)))
 
 
-def campaign_lines(
-    cells: Cells, owners: Mapping[int, Owner], compared: Sequence[range]
-) -> tuple[CampaignLine, ...]:
-    """Every campaign that earned anything on either side, the one that added most first."""
+def campaign_lines(now: Counted, earlier: Counted, owners: Mapping[int, Owner]) -> tuple[CampaignLine, ...]:
+    """Every campaign that earned anything now or earlier, the one that added most first."""
     groups: dict[tuple[str, str], list[int]] = {}
-    for creative in cells.keys if len(compared) > 1 else ():
+    for creative in sorted({*now.creatives, *earlier.creatives}):
         owner = owners.get(creative, UNKNOWN)
         groups.setdefault((owner.advertiser, owner.campaign), []).append(creative)
     lines = []
     for (advertiser, name), found in groups.items():
-        now, earlier = (cells.over(found, cuts) for cuts in compared)
+        totals, before = (
+            added(side.creatives[one] for one in found if one in side.creatives) for side in (now, earlier)
+        )
         archived = all(owners.get(one, UNKNOWN).archived for one in found)
-        if now.revenue_micros or earlier.revenue_micros:
-            lines.append(CampaignLine(advertiser, name, archived, now, earlier))
+        if totals.revenue_micros or before.revenue_micros:
+            lines.append(CampaignLine(advertiser, name, archived, totals, before))
     return tuple(sorted(lines, key=lambda line: (-line.change_micros, line.advertiser, line.name)))
 
 
-def creative_lines(cells: Cells, owners: Mapping[int, Owner], day_count: int) -> tuple[CreativeLine, ...]:
+def creative_lines(now: Counted, owners: Mapping[int, Owner]) -> tuple[CreativeLine, ...]:
     """Every creative that was anything in the period, the one with the most impressions first."""
     lines = [
         CreativeLine(owners.get(one, UNKNOWN), totals)
-        for one in cells.keys
-        if (totals := cells.over([one], range(day_count))) != _NOTHING
+        for one, totals in sorted(now.creatives.items())
+        if totals != _NOTHING
     ]
     return tuple(sorted(lines, key=lambda line: (-line.totals.impression_count, line.owner)))
 
 
-def marked_lines(rows: Sequence[Sums]) -> tuple[MarkedLine, ...]:
+def marked_lines(marked: Mapping[str, Totals]) -> tuple[MarkedLine, ...]:
     """One line for each rule that anything met, in the order of the rules."""
-    groups: dict[str, list[Sums]] = {}
-    for row in rows:
-        if name := rule_of(row):
-            groups.setdefault(name, []).append(row)
     return tuple(
         MarkedLine(
             rule.name,
             rule.sentence,
             rule.source,
-            request_count=sum(row.request_count for row in found),
-            impression_count=sum(row.impression_count for row in found),
-            viewable_count=sum(row.viewable_count for row in found),
-            click_count=sum(row.click_count for row in found),
-            conversion_count=sum(row.conversion_count for row in found),
+            found.request_count,
+            found.impression_count,
+            found.viewable_count,
+            found.click_count,
+            found.conversion_count,
         )
         for rule in BY_VALIDITY.values()
-        if (found := groups.get(rule.name))
+        if (found := marked.get(rule.name))
     )
 
 
-def unfilled_lines(rows: Iterable[Sums]) -> tuple[tuple[str, int], ...]:
+def unfilled_lines(unfilled: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     """(reason, request count) of requests that got nothing, the most frequent first."""
-    counts: Counter[str] = Counter()
-    for row in rows:
-        if row.outcome not in (None, FILLED, HEADER_BID) and not (rule_of(row) or of_auction(row)):
-            counts[str(row.outcome)] += row.request_count
-    return tuple(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+    return tuple(sorted(unfilled.items(), key=lambda pair: (-pair[1], pair[0])))

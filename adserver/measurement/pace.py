@@ -22,6 +22,8 @@ from adserver.measurement.report import Choice
 
 #: So many complete days at most say how days go on.
 _LAST_DAYS = 7
+#: What came in less than a quarter hour is taken for what comes in a whole one, in days.
+_SHORTEST = 1 / 96
 #: Four of five outcomes of a normal distribution lie within so many standard deviations.
 _SPREAD = 1.2816
 #: Parts of a goal that are too small to speak of.
@@ -183,7 +185,7 @@ def project(
     delivered: int, goal: int, last_days: Sequence[int], left: float, *, since_start: float
 ) -> tuple[int, int, int]:
     """What will be delivered after `left` days: low, likely, high. `since_start`: days of flight so far."""
-    mean = fmean(last_days) if last_days else delivered / since_start if since_start else 0.0
+    mean = fmean(last_days) if last_days else delivered / max(since_start, _SHORTEST)
     # One day says nothing of how days vary: then as if each unit came by itself (Poisson).
     deviation = stdev(last_days) if len(last_days) > 1 else sqrt(mean)
     spread = _SPREAD * deviation * sqrt(left)

@@ -14,11 +14,12 @@ from adserver.catalog.model import Site, Tier
 from adserver.catalog.nearest import nearest
 from adserver.clock import Clock, day_start, from_ms, to_day, to_ms
 from adserver.engines.catalog_store import Stored, Touched
+from adserver.engines.day_sums import Day
 from adserver.engines.sqlite_report import Sums
 from adserver.errors import Fault, InvalidInput
+from adserver.measurement.counted import Counting, summed
 from adserver.measurement.lines import (
     CampaignLine,
-    Cells,
     CreativeLine,
     DayLine,
     MarkedLine,
@@ -39,7 +40,7 @@ from adserver.measurement.period import (
     Period,
     parse_span,
 )
-from adserver.measurement.totals import Totals, added, fold
+from adserver.measurement.totals import Totals, added
 
 __all__ = [
     "COMPARED",
@@ -67,8 +68,8 @@ class Source(Protocol):
 
     async def sums(
         self, cuts: Sequence[tuple[int, int, int]], slots: Sequence[int], networks: Sequence[int]
-    ) -> list[Sums]:
-        """Days (a half-open range of buckets, and the number of the local day) × slots → their sums.
+    ) -> list[Day[Sums]]:
+        """Days (a half-open range of buckets, and the number of the local day) × slots → each day's sums.
 
         `networks`: creatives of line items of tier network.
         """
@@ -166,6 +167,7 @@ class Reports:
         only: frozenset[str] | None = None,
         owners: Owners | None = None,
         changes: Changes | None = None,
+        counting: Counting | None = None,
     ) -> None:
         """`only`: names of the sites that are reported on; None: all. `changes` None: not known."""
         self._source = source
@@ -175,6 +177,7 @@ class Reports:
         self._only = only
         self._owners = owners or Owners(catalog)
         self._changes = changes
+        self._counting = counting or Counting()
 
     @property
     def only(self) -> frozenset[str] | None:
@@ -191,6 +194,7 @@ class Reports:
             sites,
             self._owners,
             self._changes,
+            self._counting,
         )
 
     def sites(self) -> tuple[Site, ...]:
@@ -251,31 +255,34 @@ class Reports:
         earlier = complete and COMPARED[choice.compared].of(complete)
         count = len(choice.period)
         cuts = [*_numbered(choice.period), *(_numbered(earlier) if earlier else ())]
-        rows = await self._source.sums(cuts, list(slots), self._networks())
+        read = await self._source.sums(cuts, list(slots), self._networks())
         last_event_ms = await self._source.last_event_ms(list(named))
-        now = [row for row in rows if row.creative is None and row.cut < count]
-        cells, creatives = Cells(rows, of_creatives=False), Cells(rows, of_creatives=True)
+        over = len(complete) if complete else 0
+        found = [self._counting.of_day(day) for day in read]
+        whole = self._counting.of_days(read[:over])
+        now = summed([whole, *found[over:count]])
         owners = self._owners.of_creatives()
-        days = day_lines(choice.period.days, 0, choice.today, cells, creatives, owners)
-        comparison, compared = None, [range(len(complete) if complete else 0)]
+        days = day_lines(zip(choice.period.days, found, strict=False), choice.today, owners)
+        comparison, compared = None, None
         if complete and earlier:
-            over = added(line.totals for line in days if not line.partial)
-            before = day_lines(earlier.days, count, choice.today, cells, creatives, owners)
-            earlier_totals = added(line.totals for line in before)
-            comparison = Comparison(complete, earlier, over, earlier_totals, before)
-            compared.append(range(count, count + len(earlier)))
+            before = day_lines(zip(earlier.days, found[count:], strict=True), choice.today, owners)
+            compared = whole, self._counting.of_days(read[count:])
+            totals, earlier_totals = (added(one.slots.values()) for one in compared)
+            comparison = Comparison(complete, earlier, totals, earlier_totals, before)
         return Report(
             choice=choice,
-            total=fold(now),
+            total=added(now.slots.values()),
             days=days,
-            slots=slot_lines(slots, {slot.name for slot in choice.site.slot}, cells, count, compared),
-            unfilled=unfilled_lines(now),
-            marked=marked_lines(now),
+            slots=slot_lines(slots, {slot.name for slot in choice.site.slot}, now, found[:over], compared),
+            unfilled=unfilled_lines(now.unfilled),
+            marked=marked_lines(now.marked),
             comparison=comparison,
             last_event_at=None if last_event_ms is None else from_ms(last_event_ms),
-            campaigns=campaign_lines(creatives, owners, compared),
-            creatives=creative_lines(creatives, owners, count),
-            changes=await self._changed(choice, list(slots), creatives.keys),
+            campaigns=campaign_lines(*compared, owners) if compared else (),
+            creatives=creative_lines(now, owners),
+            changes=await self._changed(
+                choice, list(slots), sorted({*now.creatives, *(compared[1].creatives if compared else ())})
+            ),
         )
 
     async def _changed(

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from operator import attrgetter
 from typing import Protocol
 
 from adserver.catalog.model import Catalog
 from adserver.clock import to_day
 from adserver.engines.catalog_store import Stored
 from adserver.engines.sqlite_cuts import ItemSums
-from adserver.measurement.cuts import Breakdown, Cuts, ReachLine, days_of, totals_of
-from adserver.measurement.report import Choice, Totals
+from adserver.measurement.cuts import Breakdown, Cuts, ReachLine, days_of, grouped
+from adserver.measurement.report import Choice
+from adserver.measurement.totals import Totals, added
 
 #: What an advertiser's results are cut by, beside day, slot and line item.
 CUT_BY = ("device", "country")
@@ -104,20 +106,20 @@ class AllResults:
         }
         names = {number: path[1] for path, number in stored.ids.items() if path[0] == "line_item"}
         rows = await self._source.deliveries(*days_of(choice), list(slots), list(items))
-        by_day, by_item, by_slot = (grouped(rows, key) for key in ("day", "item", "slot"))
+        by_day, by_item, by_slot = (grouped(rows, attrgetter(key)) for key in ("day", "item", "slot"))
         breakdowns = [await self._cuts.breakdown(choice, by, items=list(items)) for by in CUT_BY]
         reach = await self._cuts.reach(choice)
-        day_items = grouped(rows, "day", "item")
+        day_items = grouped(rows, attrgetter("day", "item"))
         return Results(
             choice,
             advertiser,
             campaign,
-            sum(by_day.values(), Totals()),
-            tuple((day, by_day.get((to_day(day),), Totals())) for day in choice.period.days),
-            _by_impressions(ItemLine(items[item], names[item], found) for (item,), found in by_item.items()),
+            added(by_day.values()),
+            tuple((day, by_day.get(to_day(day), Totals())) for day in choice.period.days),
+            _by_impressions(ItemLine(items[item], names[item], found) for item, found in by_item.items()),
             tuple(
                 sorted(
-                    ((slots[slot], found) for (slot,), found in by_slot.items()),
+                    ((slots[slot], found) for slot, found in by_slot.items()),
                     key=lambda pair: (-pair[1].impression_count, pair[0]),
                 )
             ),
@@ -132,15 +134,6 @@ class AllResults:
                 for (day, item), found in sorted(day_items.items())
             ),
         )
-
-
-def grouped(rows: Iterable[ItemSums], *keys: str) -> dict[tuple[int, ...], Totals]:
-    """Rows by some of `day`, `slot` and `item`."""
-    groups: dict[tuple[int, ...], Totals] = {}
-    for row in rows:
-        key = tuple(getattr(row, name) for name in keys)
-        groups[key] = groups.get(key, Totals()) + totals_of(row)
-    return groups
 
 
 def _by_impressions(lines: Iterable[ItemLine]) -> tuple[ItemLine, ...]:

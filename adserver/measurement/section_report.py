@@ -9,29 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import attrgetter
 from typing import Protocol
 
 from adserver.clock import to_day
 from adserver.engines.catalog_store import Stored
+from adserver.engines.day_sums import Day
 from adserver.engines.sqlite_cuts import ItemSums
-from adserver.measurement.cuts import Breakdown, Cuts, days_of
-from adserver.measurement.report import Choice, Totals
-from adserver.measurement.results import grouped
+from adserver.measurement.cuts import Breakdown, Cuts, days_of, grouped
+from adserver.measurement.report import Choice
+from adserver.measurement.totals import Totals, added
 
 
 class Source(Protocol):
     """Where the sums come from; days are local dates of the site, in days since 1970-01-01."""
 
-    async def deliveries(
-        self,
-        first: int,
-        last: int,
-        slots: Sequence[int],
-        items: Sequence[int] | None,
-        section: int | None,
-        /,
-    ) -> list[ItemSums]:
-        """What was counted in the days, by day, slot and line item."""
+    async def section(
+        self, first: int, last: int, slots: Sequence[int], section: int | None, /
+    ) -> list[Day[ItemSums]]:
+        """What was counted in each of the days, by slot and by line item."""
         ...
 
     async def sections(self) -> dict[int, str]:
@@ -74,19 +70,23 @@ class SectionReports:
             if path[:2] == ("slot", choice.site.name) and choice.slot in (None, path[2])
         }
         code = codes.get(section, -1) if section else None
-        rows = await self._source.deliveries(*days_of(choice), list(slots), None, code)
-        by_day, by_slot, by_item = (grouped(rows, key) for key in ("day", "slot", "item"))
-        campaigns: dict[tuple[str, str], Totals] = {}
-        for (item,), found in by_item.items():
-            _, advertiser, name = stored.campaigns.get(item, ("campaign", "", ""))
-            campaigns[advertiser, name] = campaigns.get((advertiser, name), Totals()) + found
+        days = await self._source.section(*days_of(choice), list(slots), code)
+        rows = [row for day in days for row in day.rows]
+        of_slots, of_items = ([row for row in rows if getattr(row, name)] for name in ("slot", "item"))
+        by_day, by_slot = (grouped(of_slots, attrgetter(key)) for key in ("day", "slot"))
+
+        def campaign_of(row: ItemSums) -> tuple[str, str]:
+            _, advertiser, name = stored.campaigns.get(row.item, ("campaign", "", ""))
+            return advertiser, name
+
+        campaigns = grouped(of_items, campaign_of)
         return SectionReport(
             choice,
             section or None,
             every,
-            sum(by_day.values(), Totals()),
-            tuple((day, by_day.get((to_day(day),), Totals())) for day in choice.period.days),
-            tuple(sorted(((slots[key], one) for (key,), one in by_slot.items()), key=_most_first)),
+            added(by_day.values()),
+            tuple((day, by_day.get(to_day(day), Totals())) for day in choice.period.days),
+            tuple(sorted(((slots[key], one) for key, one in by_slot.items()), key=_most_first)),
             tuple(sorted(((*names, one) for names, one in campaigns.items()), key=_most_first)),
         )
 

@@ -135,14 +135,14 @@ def added(some: Iterable[Totals]) -> Totals:
 _FIRST, _LAST = Sums._fields.index("request_count"), Sums._fields.index("creative")
 
 
-_NO_COUNTS = Sums(0, 0, None, *[0] * (_LAST - _FIRST))
+_NO_COUNTS = Sums(0, None, *[0] * (_LAST - _FIRST))
 
 
 def _counts(rows: Sequence[Sums]) -> Sums:
     """The counts of all rows, as those of one; of most cells there is no other, which needs no sum."""
     if len(rows) < 2:
         return rows[0] if rows else _NO_COUNTS
-    return Sums(0, 0, None, *map(sum, zip(*(row[_FIRST:_LAST] for row in rows), strict=True)))
+    return Sums(0, None, *map(sum, zip(*(row[_FIRST:_LAST] for row in rows), strict=True)))
 
 
 def fold(rows: Sequence[Sums]) -> Totals:

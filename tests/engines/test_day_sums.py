@@ -9,17 +9,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adserver.clock import BUCKETS_PER_DAY
-from adserver.engines.day_sums import DaySums
+from adserver.decision.facts import Dimension
+from adserver.engines.day_sums import Day, DaySums
 from adserver.engines.sqlite_report import SqliteReport, Sums
 from adserver.measurement.event import Event
 from tests.engines.logs import new_log
 
-Ask = Awaitable[list[Sums]]
+Ask = Awaitable[list[object]]
 #: Days of a site that is 5:45 ahead of UTC.
 CUTS = [(day * BUCKETS_PER_DAY - 23, (day + 1) * BUCKETS_PER_DAY - 23, day) for day in range(10, 14)]
 BUCKETS = st.integers(CUTS[0][0], CUTS[-1][1] - 1)
@@ -87,21 +89,51 @@ def test_a_report_never_tells_what_was(steps: list[tuple[str, object, object]]) 
             else:
                 cuts.append(cuts.pop(0))
 
-        async def ask(report: SqliteReport) -> list[Sums]:
-            one, all_of_them = await report.sums(cuts[:1], [1], []), await report.sums(cuts, [1, 2], [3])
-            return sorted([*one, *all_of_them], key=repr)
+        async def ask(report: SqliteReport) -> list[object]:
+            days: list[Day[Any]] = [
+                *await report.sums(cuts[:1], [1], []),
+                *await report.sums(cuts, [1, 2], [3]),
+                *await report.hours([((lo, lo + 50, 1), (lo + 50, hi, 2)) for lo, hi, _ in cuts], [1, 2]),
+                *await report.breakdown(Dimension.PRICE_MODEL, 9, 14, [1, 2], None),
+                *await report.breakdown(Dimension.PRICE_MODEL, 9, 14, [1], [7]),
+                *await report.section(9, 14, [1, 2], None),
+                *await report.lately(9, 14, [1, 2]),
+            ]
+            return [sorted(day.rows, key=repr) for day in days]
 
         asyncio.run(same(path, [partial(step, *given) for given in steps], ask))
         log.close()
 
 
+def test_a_day_stays_the_same_object_until_something_of_it_changes() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path, log = Path(folder) / "log.db", new_log(Path(folder))
+
+        async def read(report: SqliteReport) -> list[Day[Sums]]:
+            return await report.sums(CUTS, [1])
+
+        async def look() -> None:
+            async with opened(path) as report:
+                before = await read(report)
+                assert [len(day.rows) for day in before] == [0, 0, 0, 0]
+                log.commit([Event(5, 1, 1, CUTS[2][0] + 40, 12, 1, 7, 2, 5, 0)], {})
+                after = await read(report)
+                # The UTC day of the event is part of two local days.
+                assert [a is b for a, b in zip(before, after, strict=True)] == [True, True, False, False]
+                assert len(after[2].rows) == 2
+                assert all(a is b for a, b in zip(after, await read(report), strict=True))
+
+        asyncio.run(look())
+        log.close()
+
+
 def test_no_more_rows_are_kept_than_the_bound_and_those_asked_for_last() -> None:
-    days: DaySums[int] = DaySums(5)
-    days.keep("a", (1,), [1, 2])
+    days = DaySums(5)
+    first = days.keep("a", (1,), [1, 2])
     days.keep("b", (1,), [3, 4])
-    assert days.find("a", (1,)) == [1, 2]
+    assert days.find("a", (1,)) is first and first.rows == (1, 2)
     days.keep("c", (1,), [5, 6])
-    assert [days.find(key, (1,)) for key in "abc"] == [[1, 2], None, [5, 6]]
+    assert [days.find(key, (1,)) is not None for key in "abc"] == [True, False, True]
     assert days.find("a", (2,)) is None
-    days.keep("a", (2,), [7])
-    assert (days.find("a", (2,)), days.find("c", (1,))) == ([7], [5, 6])
+    newer = days.keep("a", (2,), [7])
+    assert days.find("a", (2,)) is newer and days.find("c", (1,)) is not None

@@ -164,9 +164,13 @@ async def compare_all(db: Path) -> None:
     for first, last, slots, item in ((19_998, 20_001, SLOTS, None), (20_000, 20_000, (2,), 11)):
         for dimension in Dimension:
             found = await cuts.breakdown(dimension, first, last, slots, None if item is None else [item])
-            assert set(found) == chosen(plainly(db, dimension), first, last, slots, item)
-            assert len(set(found)) == len(found)
-        assert set(await cuts.lately(first, last, slots)) == lately(db, first, last, slots)
+            assert [set(day.rows) for day in found] == [
+                chosen(plainly(db, dimension), day, day, slots, item) for day in range(first, last + 1)
+            ]
+            assert all(len(set(day.rows)) == len(day.rows) for day in found)
+        assert [set(day.rows) for day in await cuts.lately(first, last, slots)] == [
+            lately(db, day, day, slots) for day in range(first, last + 1)
+        ]
         for items in (ITEMS, ITEMS[:1]):
             found_of = {row for row in reached(db, slots) if row.item in items}
             assert set(await cuts.reach(items, slots)) == found_of

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from adserver.catalog.model import Catalog
@@ -31,6 +31,7 @@ counts = st.integers(0, 10**6)
     left=st.floats(0, 400),
     since=st.floats(0, 400),
 )
+@example(delivered=1, goal=1, days=[], left=0.0, since=1e-309)
 def test_a_projection_lies_between_what_is_delivered_and_the_goal(
     delivered: int, goal: int, days: list[int], left: float, since: float
 ) -> None:

@@ -348,5 +348,5 @@ def test_the_connection_of_the_reports_cannot_write(database: Path) -> None:
 
 def test_a_wrong_path_is_an_error_and_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed, match="no such database"):
-        asyncio.run(SqliteReport(tmp_path / "none.db").sums([(0, 1)], [1]))
+        asyncio.run(SqliteReport(tmp_path / "none.db").sums([(0, 1, 0)], [1]))
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import settings as tries
 from hypothesis import strategies as st
 
-from adserver.clock import bucket_of_ms, to_ms
+from adserver.clock import bucket_of_ms, to_day, to_ms
 from adserver.engines.sqlite_log import SqliteLog
 from adserver.engines.sqlite_report import SqliteReport, Sums
 from adserver.errors import InvalidInput
@@ -82,16 +82,17 @@ def commit(log: SqliteLog, batch: Sequence[Seen], first_fill: int) -> None:
     log.commit(events, requests)
 
 
-def local_days(db: Path) -> dict[int, list[Sums]]:
+def local_days(db: Path) -> dict[int, list[list[Sums]]]:
     """What reports are made of: the sums of each local day, by slot."""
 
-    async def read() -> dict[int, list[Sums]]:
+    async def read() -> dict[int, list[list[Sums]]]:
         report = SqliteReport(db)
         try:
             found = {}
             for slot, zone in ZONES.items():
                 period = Period(zone, FIRST - timedelta(days=2), FIRST + timedelta(days=DAYS + 2))
-                found[slot] = sorted(await report.sums(period.cuts(), [slot]), key=repr)
+                cuts = [(*cut, to_day(day)) for cut, day in zip(period.cuts(), period.days, strict=True)]
+                found[slot] = [sorted(day.rows, key=repr) for day in await report.sums(cuts, [slot])]
             return found
         finally:
             await report.close()

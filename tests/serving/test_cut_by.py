@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from adserver.clock import to_day
 from adserver.decision import facts
 from adserver.decision.facts import Dimension
 from adserver.engines.sqlite_cuts import SqliteCuts
@@ -20,6 +21,7 @@ from tests.serving.test_invalid_traffic import BOT, rebuilt
 PHONE = "Mozilla/5.0 (Android 15; Mobile; rv:145.0) Gecko/145.0 Firefox/145.0"
 #: 23:45 and 00:00 in Kathmandu, on the 24th and the 25th.
 LATE, MIDNIGHT = datetime(2026, 11, 24, 18, 0, tzinfo=UTC), datetime(2026, 11, 24, 18, 15, tzinfo=UTC)
+TODAY = to_day(NOW.date())
 
 
 def read_page(client: TestClient, agent: str, country: str, section: str | None, theme: str | None) -> str:
@@ -32,7 +34,7 @@ def read_page(client: TestClient, agent: str, country: str, section: str | None,
 
 
 def impressions(
-    db: Path, dimension: Dimension, slot: int, first: int = 0, last: int = 30_000
+    db: Path, dimension: Dimension, slot: int, first: int = TODAY - 9, last: int = TODAY + 9
 ) -> dict[int, int]:
     """Value → impressions of some days, as a report is told."""
 
@@ -40,7 +42,7 @@ def impressions(
         cuts = SqliteCuts(db)
         found = await cuts.breakdown(dimension, first, last, [slot], None)
         await cuts.close()
-        return {cut.value: cut.impression_count for cut in found}
+        return {cut.value: cut.impression_count for day in found for cut in day.rows}
 
     return asyncio.run(read())
 

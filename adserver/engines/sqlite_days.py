@@ -1,0 +1,81 @@
+"""A statement and days → the rows of each day, read only where they are not known as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from adserver.engines.day_sums import OF_NETWORKS, Day, DaySums, seen_of
+from adserver.engines.sqlite_reader import SqliteReader
+
+T = TypeVar("T")
+Asked = Mapping[str, str | int | None]
+
+#: So many rows of days that are over are kept for the next report; a hundred thousand take some 50 MB.
+_MOST_ROWS = 200_000
+_WITHIN = f"FROM rollup_change WHERE day BETWEEN :first_utc AND :last_utc OR day = {OF_NETWORKS}"
+_CHANGES = f"SELECT day, change_count {_WITHIN}"
+
+
+class Asking(NamedTuple):
+    """A day: what the statement is given of it, and the UTC days whose changes may change it."""
+
+    cut: Hashable
+    utc_days: Sequence[int]
+
+
+def by_day(select: str, width: int) -> str:
+    """A statement for `SqliteDays.by_day`: its rows have so many columns, the first the number of the day.
+
+    It is given the days, each by its `cut`, as a JSON array in `:cuts`.
+    """
+    rest = ", 0" * (width - 3)
+    return f"{select} UNION ALL SELECT -1, day, change_count{rest} {_WITHIN}"
+
+
+class SqliteDays(SqliteReader):
+    """Reads one database file by days; raises StorageFailed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._kept = DaySums(_MOST_ROWS)
+
+    async def _by_day(
+        self, statement: str, made: Callable[[Sequence[Any]], T], days: Sequence[Asking], asked: Asked
+    ) -> list[Day[T]]:
+        """The rows of every day, without their number, all of one instant."""
+        if not days:
+            return []
+        about = (statement, *asked.values())
+        every = [day for one in days for day in one.utc_days if day != OF_NETWORKS]
+        asked = {**asked, "first_utc": min(every), "last_utc": max(every)}
+        before = {int(day): int(count) for day, count in await self._rows(_CHANGES, asked)}
+        known = [self._kept.find((about, one.cut), seen_of(one.utc_days, before)) for one in days]
+        wanted = [number for number, day in enumerate(known) if day is None]
+        if not wanted:
+            return [day for day in known if day is not None]
+        found, changes = await self._read(statement, made, [days[number].cut for number in wanted], asked)
+        used = [one.utc_days for one, day in zip(days, known, strict=True) if day is not None]
+        if any(seen_of(utc_days, changes) != seen_of(utc_days, before) for utc_days in used):
+            # Something was written between the two questions: a report is of one instant.
+            wanted = list(range(len(days)))
+            found, changes = await self._read(statement, made, [one.cut for one in days], asked)
+        for number, rows in zip(wanted, found, strict=True):
+            one = days[number]
+            known[number] = self._kept.keep((about, one.cut), seen_of(one.utc_days, changes), rows)
+        return [day for day in known if day is not None]
+
+    async def _read(
+        self, statement: str, made: Callable[[Sequence[Any]], T], cuts: Sequence[Hashable], asked: Asked
+    ) -> tuple[list[list[T]], dict[int, int]]:
+        """Rows of days, and how often every UTC day was changed, of one instant."""
+        found: list[list[T]] = [[] for _ in cuts]
+        changes: dict[int, int] = {}
+        for number, *row in await self._rows(statement, {**asked, "cuts": json.dumps(cuts)}):
+            if number < 0:
+                changes[row[0]] = row[1]
+            else:
+                found[number].append(made(row))
+        return found, changes
