@@ -60,7 +60,7 @@ from adserver.serving.trackers import routes as tracker_routes
 from adserver.serving.vast import routes as vast_routes
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
-from adserver.upkeep import keep_up
+from adserver.upkeep import keep_up, read_ahead
 from dashboards.sources import Sources, sources_of
 
 _log = structlog.get_logger()
@@ -160,7 +160,7 @@ class App:
             stack.push_async_callback(_end, follower)
             if self._ticking:
                 keeping = keep_up(settings, self._clock, self._current, parts.jobs)
-                for task in (self._loop.run(), keeping, self._pulse(parts).run()):
+                for task in (self._loop.run(), keeping, read_ahead(sources), self._pulse(parts).run()):
                     stack.push_async_callback(_end, asyncio.get_running_loop().create_task(task))
                 _log.info("serving", db=str(settings.db), catalog=parts.live.version)
             yield parts

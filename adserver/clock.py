@@ -15,6 +15,7 @@ Clock = Callable[[], datetime]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Rollup width. 15 minutes, because days must be cut in Kathmandu (+05:45) as well as Delhi (+05:30).
 BUCKET_SECONDS = 900
+BUCKETS_PER_HOUR = 3_600 // BUCKET_SECONDS
 BUCKETS_PER_DAY = 86_400 // BUCKET_SECONDS
 
 

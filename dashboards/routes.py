@@ -5,6 +5,7 @@ What is asked stands in the query (`site`, `period`, or `from` and `to`), the sa
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -257,8 +258,9 @@ def _answer(reports: Reports, tell: Tell, refuse: Refuse) -> Handler:
 def _page(cuts: Cuts) -> Tell:
     async def tell(request: Request, own: Reports, choice: Choice) -> Response:
         sort = sort_of(request.query_params.get("sort", ""))
-        section = section_of(await _breakdown(cuts, request, choice), request.query_params.get("sort"))
-        page = report_page(await own.read(choice), section, own.sites(), str(request.base_url), sort)
+        report, breakdown = await gather(own.read(choice), _breakdown(cuts, request, choice))
+        section = section_of(breakdown, request.query_params.get("sort"))
+        page = report_page(report, section, own.sites(), str(request.base_url), sort)
         return HTMLResponse(page, headers=HEADERS)
 
     return tell
@@ -271,9 +273,9 @@ def _reach_page(cuts: Cuts) -> Tell:
     return tell
 
 
-def _breakdown(cuts: Cuts, request: Request, choice: Choice) -> Awaitable[Breakdown]:
+async def _breakdown(cuts: Cuts, request: Request, choice: Choice) -> Breakdown:
     query = request.query_params
-    return cuts.breakdown(choice, by=query.get("by", ""), line_item=query.get("line_item", ""))
+    return await cuts.breakdown(choice, by=query.get("by", ""), line_item=query.get("line_item", ""))
 
 
 def _breakdown_json(cuts: Cuts) -> Tell:

@@ -19,6 +19,9 @@ from adserver.measurement.statements import Statements
 from adserver.measurement.vitals import AllVitals
 from adserver.settings import Settings
 
+#: What is read ahead, as `Reports.choose` takes it.
+_AHEAD = "28d"
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -32,6 +35,18 @@ class Sources:
     vitals: AllVitals
     statements: Statements
     sections: SectionReports
+
+    async def read_ahead(self) -> None:
+        """Read what most reports begin with: four weeks and those before, of every site.
+
+        Raises StorageFailed.
+        """
+        for site in self.reports.sites():
+            if choice := self.reports.choose(site=site.name, period=_AHEAD):
+                await self.reports.read(choice)
+                await self.sections.read(choice, "")
+                await self.cuts.breakdown(choice)
+                await self.hours.read(choice)
 
 
 def sources_of(

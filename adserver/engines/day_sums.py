@@ -11,12 +11,13 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from adserver.clock import BUCKETS_PER_DAY
+from adserver.clock import BUCKETS_PER_HOUR
 
 T = TypeVar("T")
 
-#: UTC day → how often it was changed; one that was never changed is not there. -1: networks' own reports.
+#: UTC hour since 1970 → how often it was changed; one that was never changed is not there.
 Changes = Mapping[int, int]
+#: Stands for all reports of networks, of whatever day.
 OF_NETWORKS = -1
 
 
@@ -27,14 +28,14 @@ class Day(Generic[T]):
     rows: tuple[T, ...]
 
 
-def days_of(lo: int, hi: int) -> Iterable[int]:
-    """The UTC days that a half-open range of buckets touches."""
-    return range(lo // BUCKETS_PER_DAY, (hi - 1) // BUCKETS_PER_DAY + 1)
+def hours_of(lo: int, hi: int) -> range:
+    """The UTC hours that a half-open range of buckets touches."""
+    return range(lo // BUCKETS_PER_HOUR, (hi - 1) // BUCKETS_PER_HOUR + 1)
 
 
-def seen_of(days: Iterable[int], changes: Changes) -> tuple[int, ...]:
-    """How often each of some UTC days was changed."""
-    return tuple(changes.get(day, 0) for day in days)
+def seen_of(hours: Iterable[int], changes: Changes) -> int:
+    """How often any of some hours was changed; it only ever grows."""
+    return sum(changes.get(hour, 0) for hour in hours)
 
 
 class DaySums:
@@ -43,9 +44,9 @@ class DaySums:
     def __init__(self, most_rows: int) -> None:
         self._most_rows = most_rows
         self._row_count = 0
-        self._kept: OrderedDict[Hashable, tuple[tuple[int, ...], Day[Any]]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[int, Day[Any]]] = OrderedDict()
 
-    def find(self, key: Hashable, seen: tuple[int, ...]) -> Day[Any] | None:
+    def find(self, key: Hashable, seen: int) -> Day[Any] | None:
         """A day that has not been changed since; None for any other."""
         kept = self._kept.get(key)
         if kept is None or kept[0] != seen:
@@ -53,7 +54,7 @@ class DaySums:
         self._kept.move_to_end(key)
         return kept[1]
 
-    def keep(self, key: Hashable, seen: tuple[int, ...], rows: Sequence[T]) -> Day[T]:
+    def keep(self, key: Hashable, seen: int, rows: Sequence[T]) -> Day[T]:
         """Take the place of what was known of a day."""
         before = self._kept.pop(key, None)
         self._row_count += len(rows) - (len(before[1].rows) if before else 0)

@@ -207,8 +207,8 @@ class SqliteCuts(SqliteDays):
 
 
 def _days(first: int, last: int) -> list[Asking]:
-    """Local days, each with the UTC days in which it may lie, wherever its site is or was."""
-    return [Asking(day, (day - 1, day, day + 1)) for day in range(first, last + 1)]
+    """Local days, each with the UTC hours of it and of its neighbours, wherever its site is or was."""
+    return [Asking(day, range(24 * (day - 1), 24 * (day + 2))) for day in range(first, last + 1)]
 
 
 @cache

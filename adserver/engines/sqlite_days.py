@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from adserver.engines.day_sums import OF_NETWORKS, Day, DaySums, seen_of
+from adserver.engines.day_sums import OF_NETWORKS, Changes, Day, DaySums, seen_of
 from adserver.engines.sqlite_reader import SqliteReader
 
 T = TypeVar("T")
@@ -15,15 +15,21 @@ Asked = Mapping[str, str | int | None]
 
 #: So many rows of days that are over are kept for the next report; a hundred thousand take some 50 MB.
 _MOST_ROWS = 200_000
-_WITHIN = f"FROM rollup_change WHERE day BETWEEN :first_utc AND :last_utc OR day = {OF_NETWORKS}"
-_CHANGES = f"SELECT day, change_count {_WITHIN}"
+_WITHIN = f"FROM rollup_change WHERE hour BETWEEN :first_hour AND :last_hour OR hour = {OF_NETWORKS}"
+_CHANGES = f"SELECT hour, change_count {_WITHIN}"
 
 
 class Asking(NamedTuple):
-    """A day: what the statement is given of it, and the UTC days whose changes may change it."""
+    """A day: what the statement is given of it, and the UTC hours whose changes may change it."""
 
     cut: Hashable
-    utc_days: Sequence[int]
+    hours: range
+    networks: bool = False
+    """Reports of networks may change it, too."""
+
+    def seen(self, changes: Changes) -> int:
+        """How often it was changed."""
+        return seen_of(self.hours, changes) + changes.get(OF_NETWORKS, 0) * self.networks
 
 
 def by_day(select: str, width: int) -> str:
@@ -32,7 +38,7 @@ def by_day(select: str, width: int) -> str:
     It is given the days, each by its `cut`, as a JSON array in `:cuts`.
     """
     rest = ", 0" * (width - 3)
-    return f"{select} UNION ALL SELECT -1, day, change_count{rest} {_WITHIN}"
+    return f"{select} UNION ALL SELECT -1, hour, change_count{rest} {_WITHIN}"
 
 
 class SqliteDays(SqliteReader):
@@ -49,28 +55,28 @@ class SqliteDays(SqliteReader):
         if not days:
             return []
         about = (statement, *asked.values())
-        every = [day for one in days for day in one.utc_days if day != OF_NETWORKS]
-        asked = {**asked, "first_utc": min(every), "last_utc": max(every)}
-        before = {int(day): int(count) for day, count in await self._rows(_CHANGES, asked)}
-        known = [self._kept.find((about, one.cut), seen_of(one.utc_days, before)) for one in days]
+        first, last = min(one.hours[0] for one in days), max(one.hours[-1] for one in days)
+        asked = {**asked, "first_hour": first, "last_hour": last}
+        before = {int(hour): int(count) for hour, count in await self._rows(_CHANGES, asked)}
+        known = [self._kept.find((about, one.cut), one.seen(before)) for one in days]
         wanted = [number for number, day in enumerate(known) if day is None]
         if not wanted:
             return [day for day in known if day is not None]
         found, changes = await self._read(statement, made, [days[number].cut for number in wanted], asked)
-        used = [one.utc_days for one, day in zip(days, known, strict=True) if day is not None]
-        if any(seen_of(utc_days, changes) != seen_of(utc_days, before) for utc_days in used):
+        used = [one for one, day in zip(days, known, strict=True) if day is not None]
+        if any(one.seen(changes) != one.seen(before) for one in used):
             # Something was written between the two questions: a report is of one instant.
             wanted = list(range(len(days)))
             found, changes = await self._read(statement, made, [one.cut for one in days], asked)
         for number, rows in zip(wanted, found, strict=True):
             one = days[number]
-            known[number] = self._kept.keep((about, one.cut), seen_of(one.utc_days, changes), rows)
+            known[number] = self._kept.keep((about, one.cut), one.seen(changes), rows)
         return [day for day in known if day is not None]
 
     async def _read(
         self, statement: str, made: Callable[[Sequence[Any]], T], cuts: Sequence[Hashable], asked: Asked
     ) -> tuple[list[list[T]], dict[int, int]]:
-        """Rows of days, and how often every UTC day was changed, of one instant."""
+        """Rows of days, and how often every UTC hour was changed, of one instant."""
         found: list[list[T]] = [[] for _ in cuts]
         changes: dict[int, int] = {}
         for number, *row in await self._rows(statement, {**asked, "cuts": json.dumps(cuts)}):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from adserver.engines.day_sums import Day, days_of
+from adserver.engines.day_sums import Day, hours_of
 from adserver.engines.sqlite_days import Asking, SqliteDays, by_day
 
 #: Requests that are invalid traffic, or auctions held elsewhere, have outcomes of their own.
@@ -55,7 +55,7 @@ class SqliteHours(SqliteDays):
         self, days: Sequence[tuple[tuple[int, int, int], ...]], slots: Sequence[int]
     ) -> list[Day[HourSums]]:
         """For each day half-open ranges of buckets, each with the number that it is summed under."""
-        asking = [Asking(day, tuple(days_of(day[0][0], day[-1][1]))) for day in days]
+        asking = [Asking(day, hours_of(day[0][0], day[-1][1])) for day in days]
         return await self._by_day(_HOURS, HourSums._make, asking, {"slots": json.dumps(slots)})
 
     async def by_day_until(self, slots: Sequence[int]) -> int:

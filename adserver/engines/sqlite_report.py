@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from adserver.clock import BUCKET_SECONDS
-from adserver.engines.day_sums import OF_NETWORKS, Day, days_of
+from adserver.engines.day_sums import Day, hours_of
 from adserver.engines.sqlite_cuts import SqliteCuts
 from adserver.engines.sqlite_days import Asking, by_day
 from adserver.engines.sqlite_hours import SqliteHours
@@ -77,6 +78,7 @@ FROM earned GROUP BY n, creative
     width=19,
 )
 
+_REPORTED = "SELECT EXISTS (SELECT 1 FROM earning WHERE day = :day)"
 # Fill ids rise with time, so the end of the log is read, not all of it. A site that is silent while others
 # are busy is not found there; its newest bucket then says when, 15 minutes too early at most.
 LAST_EVENT = """
@@ -122,15 +124,33 @@ class SqliteReport(SqliteCuts, SqliteHours, SqliteMinutes):
     """Reads the rollups, and the sums by dimension, of one database file; raises StorageFailed."""
 
     async def sums(
-        self, cuts: Sequence[tuple[int, int, int]], slots: Sequence[int], networks: Sequence[int] = ()
-    ) -> list[Day[Sums]]:
-        """Days × slots → for each day the sums of the slots; one without any traffic has no row.
+        self,
+        cuts: Sequence[tuple[int, int, int]],
+        slots: Sequence[int],
+        networks: Sequence[int] = (),
+        settled: int = 0,
+    ) -> list[list[Day[Sums]]]:
+        """Days × slots → for each day, in one part or two, the sums of slots that had any traffic.
 
         A day is a half-open range of buckets and the number of the local day. `networks`: creatives.
+        `settled`: the bucket before which little changes any more, so that the day in which it lies is not
+        read whole each time.
         """
-        days = [Asking(cut, (*days_of(*cut[:2]), OF_NETWORKS)) for cut in cuts]
+        parted = {cut for cut in cuts if cut[0] < settled < cut[1] and not await self._is_reported(cut[2])}
+        asking, counts = [], []
+        for cut in cuts:
+            lo, hi, day = cut
+            parts = [(lo, settled, None), (settled, hi, None)] if cut in parted else [(lo, hi, day)]
+            asking += [Asking(part, hours_of(*part[:2]), networks=part[2] is not None) for part in parts]
+            counts.append(len(parts))
         asked = {"slots": json.dumps(slots), "networks": json.dumps(networks)}
-        return await self._by_day(_SUMS, Sums._make, days, asked)
+        found = iter(await self._by_day(_SUMS, Sums._make, asking, asked))
+        return [list(islice(found, count)) for count in counts]
+
+    async def _is_reported(self, day: int) -> bool:
+        """Whether a network has reported on a day: what it says is of the whole of it."""
+        ((found,),) = await self._rows(_REPORTED, {"day": day})
+        return bool(found)
 
     async def last_event_ms(self, slots: Sequence[int]) -> int | None:
         """When the newest event of the slots came, in milliseconds since 1970; None before the first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -19,7 +20,7 @@ K = TypeVar("K")
 _MOST_RUNS = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Counted:
     """What was counted, by the ids of slots, and once more by those of creatives; no key: nothing.
 
@@ -31,6 +32,11 @@ class Counted:
     creatives: Mapping[int, Totals]
     unfilled: Mapping[str, int]
     marked: Mapping[str, Totals]
+
+    @cached_property
+    def total(self) -> Totals:
+        """Of all slots."""
+        return added(self.slots.values())
 
 
 class Counting:
@@ -47,7 +53,11 @@ class Counting:
             found = self._days[day] = counted(day.rows)
         return found
 
-    def of_days(self, days: Sequence[Day[Sums]]) -> Counted:
+    def of_parts(self, parts: Sequence[Day[Sums]]) -> Counted:
+        """What was counted in one day that was read in parts."""
+        return self.of_day(parts[0]) if len(parts) == 1 else summed([self.of_day(part) for part in parts])
+
+    def of_days(self, days: Iterable[Day[Sums]]) -> Counted:
         """What was counted in a run of days that will be asked for again."""
         run = tuple(days)
         found = self._runs.pop(run, None) or summed([self.of_day(day) for day in run])

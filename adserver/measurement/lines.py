@@ -90,7 +90,7 @@ def day_lines(
         for creative, totals in found.creatives.items():
             tiers[owners.get(creative, UNKNOWN).tier] += totals.revenue_micros
         earned = {tier: tiers[tier] for tier in TIERS if tiers[tier]}
-        lines.append(DayLine(day, added(found.slots.values()), partial=day >= today, tiers=earned))
+        lines.append(DayLine(day, found.total, partial=day >= today, tiers=earned))
     return tuple(lines)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import Protocol
 
 from adserver.catalog.model import Site, Tier
 from adserver.catalog.nearest import nearest
-from adserver.clock import Clock, day_start, from_ms, to_day, to_ms
+from adserver.clock import BUCKETS_PER_HOUR, Clock, bucket_of, day_start, from_ms, to_day, to_ms
 from adserver.engines.catalog_store import Stored, Touched
 from adserver.engines.day_sums import Day
 from adserver.engines.sqlite_report import Sums
@@ -40,7 +41,7 @@ from adserver.measurement.period import (
     Period,
     parse_span,
 )
-from adserver.measurement.totals import Totals, added
+from adserver.measurement.totals import Totals
 
 __all__ = [
     "COMPARED",
@@ -67,11 +68,17 @@ class Source(Protocol):
     """Where the sums come from; each engine that keeps rollups has one."""
 
     async def sums(
-        self, cuts: Sequence[tuple[int, int, int]], slots: Sequence[int], networks: Sequence[int]
-    ) -> list[Day[Sums]]:
+        self,
+        cuts: Sequence[tuple[int, int, int]],
+        slots: Sequence[int],
+        networks: Sequence[int],
+        settled: int,
+        /,
+    ) -> list[list[Day[Sums]]]:
         """Days (a half-open range of buckets, and the number of the local day) × slots → each day's sums.
 
-        `networks`: creatives of line items of tier network.
+        `networks`: creatives of line items of tier network. `settled`: the bucket before which little
+        changes any more; the day in which it lies may come in two parts.
         """
         ...
 
@@ -255,23 +262,22 @@ class Reports:
         earlier = complete and COMPARED[choice.compared].of(complete)
         count = len(choice.period)
         cuts = [*_numbered(choice.period), *(_numbered(earlier) if earlier else ())]
-        read = await self._source.sums(cuts, list(slots), self._networks())
+        read = await self._source.sums(cuts, list(slots), self._networks(), _settled(choice.asked_at))
         last_event_ms = await self._source.last_event_ms(list(named))
         over = len(complete) if complete else 0
-        found = [self._counting.of_day(day) for day in read]
-        whole = self._counting.of_days(read[:over])
+        found = [self._counting.of_parts(parts) for parts in read]
+        whole = self._counting.of_days(chain(*read[:over]))
         now = summed([whole, *found[over:count]])
         owners = self._owners.of_creatives()
         days = day_lines(zip(choice.period.days, found, strict=False), choice.today, owners)
         comparison, compared = None, None
         if complete and earlier:
             before = day_lines(zip(earlier.days, found[count:], strict=True), choice.today, owners)
-            compared = whole, self._counting.of_days(read[count:])
-            totals, earlier_totals = (added(one.slots.values()) for one in compared)
-            comparison = Comparison(complete, earlier, totals, earlier_totals, before)
+            compared = whole, self._counting.of_days(chain(*read[count:]))
+            comparison = Comparison(complete, earlier, compared[0].total, compared[1].total, before)
         return Report(
             choice=choice,
-            total=added(now.slots.values()),
+            total=now.total,
             days=days,
             slots=slot_lines(slots, {slot.name for slot in choice.site.slot}, now, found[:over], compared),
             unfilled=unfilled_lines(now.unfilled),
@@ -318,6 +324,11 @@ class Reports:
         stored = self._catalog()
         items = (item for _, _, item in stored.catalog.line_items() if item.tier is Tier.NETWORK)
         return [stored.ids["creative", creative.name] for item in items for creative in item.creative]
+
+
+def _settled(at: datetime) -> int:
+    """The first bucket of the hour before this one: what happened until then was told, but for stragglers."""
+    return bucket_of(at - timedelta(hours=1)) // BUCKETS_PER_HOUR * BUCKETS_PER_HOUR
 
 
 def _numbered(period: Period) -> list[tuple[int, int, int]]:

@@ -5,6 +5,7 @@ These are the very events that the site's own reports sum; those of other advert
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -105,10 +106,12 @@ class AllResults:
             number: path[2] for path, number in stored.ids.items() if path[:2] == ("slot", choice.site.name)
         }
         names = {number: path[1] for path, number in stored.ids.items() if path[0] == "line_item"}
-        rows = await self._source.deliveries(*days_of(choice), list(slots), list(items))
+        rows, reach, breakdowns = await gather(
+            self._source.deliveries(*days_of(choice), list(slots), list(items)),
+            self._cuts.reach(choice),
+            gather(*(self._cuts.breakdown(choice, by, items=list(items)) for by in CUT_BY)),
+        )
         by_day, by_item, by_slot = (grouped(rows, attrgetter(key)) for key in ("day", "item", "slot"))
-        breakdowns = [await self._cuts.breakdown(choice, by, items=list(items)) for by in CUT_BY]
-        reach = await self._cuts.reach(choice)
         day_items = grouped(rows, attrgetter("day", "item"))
         return Results(
             choice,

@@ -6,6 +6,7 @@ other reports sum; those of all sections add up to them.
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -61,7 +62,6 @@ class SectionReports:
 
     async def read(self, choice: Choice, section: str) -> SectionReport:
         """`section`: a word of a query, empty for all. Of one that had no ad, whyever, all is 0."""
-        every = await self._cuts.breakdown(choice, "section")
         codes = {name: code for code, name in (await self._source.sections()).items()}
         stored = self._catalog()
         slots = {
@@ -70,7 +70,10 @@ class SectionReports:
             if path[:2] == ("slot", choice.site.name) and choice.slot in (None, path[2])
         }
         code = codes.get(section, -1) if section else None
-        days = await self._source.section(*days_of(choice), list(slots), code)
+        every, days = await gather(
+            self._cuts.breakdown(choice, "section"),
+            self._source.section(*days_of(choice), list(slots), code),
+        )
         rows = [row for day in days for row in day.rows]
         of_slots, of_items = ([row for row in rows if getattr(row, name)] for name in ("slot", "item"))
         by_day, by_slot = (grouped(of_slots, attrgetter(key)) for key in ("day", "slot"))

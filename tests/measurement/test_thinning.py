@@ -92,7 +92,7 @@ def local_days(db: Path) -> dict[int, list[list[Sums]]]:
             for slot, zone in ZONES.items():
                 period = Period(zone, FIRST - timedelta(days=2), FIRST + timedelta(days=DAYS + 2))
                 cuts = [(*cut, to_day(day)) for cut, day in zip(period.cuts(), period.days, strict=True)]
-                found[slot] = [sorted(day.rows, key=repr) for day in await report.sums(cuts, [slot])]
+                found[slot] = [sorted(day.rows, key=repr) for (day,) in await report.sums(cuts, [slot])]
             return found
         finally:
             await report.close()
