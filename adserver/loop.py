@@ -16,7 +16,6 @@ from adserver.decision.saved import pack
 from adserver.decision.steering import PLAN_EVERY, RATES_EVERY, Expectations, Prepared, Steering
 from adserver.engines.sqlite_limits import Counted, Limit
 from adserver.engines.sqlite_progress import Progress
-from adserver.measurement.event import Kind
 from adserver.measurement.flat import FlatDays
 from adserver.measurement.limits import GOAL_KINDS
 from adserver.measurement.log import EventLog
@@ -28,7 +27,7 @@ from adserver.settings import Settings
 STATE = "steering"
 #: How much of the past shapes the traffic profiles, in buckets: four weeks.
 PROFILE_BUCKETS = 4 * 7 * BUCKETS_PER_DAY
-_UNITS = {kind: unit for unit, kind in GOAL_KINDS.items()}
+_UNITS = {int(kind): unit for unit, kind in GOAL_KINDS.items()}
 
 
 class Source(Protocol):
@@ -103,7 +102,7 @@ class Loop:
         for one in counted:
             self._steering.count(
                 one.item,
-                _UNITS.get(Kind(one.kind), ""),
+                _UNITS.get(one.kind, ""),
                 one.event_count,
                 one.revenue_micros,
                 day=one.day,

@@ -4,7 +4,8 @@ The dimensions, and where a row has their values, are those of `decision.facts`.
 that the sums over a dimension are the totals. Reach is impressions by which one they were to their browser.
 
 A commit does not sum up its own events here: that would cost as much as all else it does. Those of a while
-ago follow with one of many, all of a fill at once, up to the fill that the counter `FOLDED_FILL` says; what
+ago follow with one of many, all of a fill at once, up to the fill that the counter `FOLDED_FILL` says, and
+not while more comes than usual (`SqliteLog`); what
 comes late for a fill before that is added with its own commit. So after every commit these sums are the fold
 of all events before that fill, and who reads them adds the others.
 """
@@ -23,7 +24,7 @@ FOLDED_FILL = "folded_fill"
 _FOLD_AFTER_MS = 20_000
 #: So many are summed at once, and as many as the commit brings itself, because they share the pages that are
 #: written then; some with each commit cost much more. Where few events come, once an hour.
-_FOLD_AT_ONCE = 2_000
+FOLD_AT_ONCE = 2_000
 _FOLD_EVERY_MS = 3_600_000
 #: A fill's id begins with its time in ms, before 22 other bits (`measurement.token`).
 _AT_SHIFT = 22
@@ -158,19 +159,20 @@ def take_withdrawn(db: sqlite3.Connection) -> None:
     db.execute(_TAKE_WITHDRAWN, {"until": folded_fill(db)})
 
 
-def fold_some(db: sqlite3.Connection, count: int) -> None:
-    """Sum some more of the log, once enough of it is a while older than this batch of `count` events."""
+def fold_some(db: sqlite3.Connection, count: int) -> bool:
+    """Sum `count` more events, once so many are a while older than this batch; whether there are so many."""
     row = db.execute(_NEWEST).fetchone()
     since, until = folded_fill(db), (int(row[0]) - _FOLD_AFTER_MS) << _AT_SHIFT
     if until <= since:
-        return
-    row = db.execute(_FILL_AFTER, (since, count + _FOLD_AT_ONCE)).fetchone()
+        return False
+    row = db.execute(_FILL_AFTER, (since, count)).fetchone()
     if row and row[0] <= until:
         _fold(db, since, row[0])
-        return
+        return True
     row = db.execute(_FILL_AFTER, (since, 0)).fetchone()
     if row and row[0] < until - (_FOLD_EVERY_MS << _AT_SHIFT):
         _fold(db, since, until)
+    return False
 
 
 def fold_until(db: sqlite3.Connection, until: int) -> None:

@@ -141,16 +141,20 @@ def replace_limits(db: sqlite3.Connection, limits: Sequence[Limit]) -> None:
     db.executemany("INSERT INTO limited VALUES (?, ?, ?, ?, ?)", limits)
 
 
-def keep_limits(db: sqlite3.Connection) -> list[Counted]:
-    """Mark what of `incoming` is beyond a limit; what is valid then, which stays in `counted` as well."""
-    db.execute(_FOLLOW_LOG)
+def keep_limits(db: sqlite3.Connection, *, follows: bool = True) -> list[Counted]:
+    """Mark what of `incoming` is beyond a limit; what is valid then, which stays in `counted` as well.
+
+    `follows`: not all of it are impressions.
+    """
+    if follows:
+        db.execute(_FOLLOW_LOG)
     _count(db)
-    db.execute("DELETE FROM pressed")
     if db.execute(_PRESS).rowcount:
         _mark(db, last_kind=1)
         db.execute(_FOLLOW_BATCH)
         _mark(db, last_kind=_LAST_KIND)
         db.execute(_MARK_WHOLE_DAYS)
+        db.execute("DELETE FROM pressed")
         _count(db)
     return [Counted(*row) for row in db.execute("SELECT * FROM counted")]
 

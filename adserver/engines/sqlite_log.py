@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from adserver.engines.sqlite_audit import AuditEntry, keep_entry
-from adserver.engines.sqlite_breakdown import add_late, add_repeats, fold_all, fold_some
+from adserver.engines.sqlite_breakdown import FOLD_AT_ONCE, add_late, add_repeats, fold_all, fold_some
 from adserver.engines.sqlite_closing import correct_months
 from adserver.engines.sqlite_conversions import Conversion, keep_orders, mark_conversions
 from adserver.engines.sqlite_flat import keep_days, take_due
@@ -45,14 +45,14 @@ CREATE TEMP TABLE incoming (
   model INTEGER NOT NULL, repeat_count INTEGER NOT NULL, found INTEGER NOT NULL,
   PRIMARY KEY (fill, kind)) WITHOUT ROWID
 """
-_VALIDITY = 9
+_KIND, _VALIDITY = 1, 9
 #: What was known of an event when it came stays, whatever it is judged to be: by this it can be judged again.
 _NOTE_FOUND = "UPDATE incoming SET found = validity WHERE validity <> 0"
 #: `found` of another ad server's events: it judged them, and what came of their fills is not known.
 _NOTE_IMPORTED = "UPDATE incoming SET found = -1"
 #: Rows that one statement takes. Many at once spend a quarter of what JSON costs, and a statement of each
 #: size is compiled once; 512 rows stay within SQLite's 32,766 variables.
-_TAKEN_AT_ONCE = (512, 64, 8, 1)
+_TAKEN_AT_ONCE = (512, 256, 64, 8, 1)
 #: Within a batch, too, a valid event takes the place of invalid traffic (16 and above) that came before it.
 _BETTER = ", ".join(
     f"{name} = iif(validity >= 16 AND excluded.validity = 0, excluded.{name}, {name})"
@@ -91,7 +91,10 @@ INSERT INTO request_rollup SELECT value ->> 0, value ->> 1, value ->> 2, value -
 FROM json_each(?) WHERE true
 ON CONFLICT DO UPDATE SET request_count = request_count + excluded.request_count
 """
-_VALID, _DUPLICATE = 0, 1
+_VALID, _DUPLICATE, _IMPRESSION = 0, 1, 1
+#: A batch is what came while the one before was written. Larger ones mean that much is coming: whoever waits
+#: for them does not wait for the sums by dimension as well, unless too many events are missing there already.
+_CALM, _MOST_NOT_FOLDED = 100, 200_000
 #: Numbers of nodes as fill ids have them (`measurement.token`), and what is none.
 _NODE_COUNT, _NO_NODE = 1024, -1
 #: What of a batch does not count, its repeats, and what has no column in the rollup (`sqlite_fold.MARKED`),
@@ -138,6 +141,7 @@ class SqliteLog:
         self._path = path
         self._min_click_delay_ms = min_click_delay_ms
         self._node = _NO_NODE
+        self._not_folded = 0
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
             self._db.execute(f"PRAGMA {pragma}")
@@ -225,11 +229,12 @@ class SqliteLog:
             self._db.execute(_NOTE_IMPORTED if imported else _NOTE_FOUND)
         marked = self._find_repeats()
         mark_excluded(self._db)
-        if min_click_delay_ms is not None:
+        follows = any(row[_KIND] != _IMPRESSION for row in rows) or bool(conversions)
+        if min_click_delay_ms is not None and follows:
             mark_clicks(self._db, min_click_delay_ms)
         orders = mark_conversions(self._db, conversions) if conversions else ()
-        counted = keep_limits(self._db)
-        if counted:
+        counted = keep_limits(self._db, follows=follows)
+        if any(one.node != self._node for one in counted):
             note_settled(self._db, self._node)
         found = self._db.execute(_MARKED).fetchall()
         for validity, count, repeat_count in found:
@@ -238,7 +243,7 @@ class SqliteLog:
         del marked[_VALID]
         new_count = self._keep(any_marked=bool(found))
         keep_orders(self._db, orders)
-        fold_some(self._db, new_count)
+        self._fold(new_count)
         return Committed(new_count, counted, marked)
 
     def _keep(self, *, any_marked: bool) -> int:
@@ -247,9 +252,16 @@ class SqliteLog:
         add_late(self._db)
         return self._db.execute(_KEEP).rowcount
 
+    def _fold(self, new_count: int) -> None:
+        """Let the sums by dimension follow; while much is coming, only if they are far behind, and slowly."""
+        self._not_folded += new_count
+        calm = new_count <= _CALM
+        at_once = new_count + FOLD_AT_ONCE if calm else 2 * new_count
+        if (calm or self._not_folded > _MOST_NOT_FOLDED) and not fold_some(self._db, at_once):
+            self._not_folded = 0
+
     def _find_repeats(self) -> Counter[int]:
         """Take what is in the log already out of the batch, and count it there, as duplicates."""
-        self._db.execute("DELETE FROM again")
         if not self._db.execute(_FIND_REPEATS).rowcount:
             return Counter()
         withdraw_invalid(self._db)
@@ -257,6 +269,7 @@ class SqliteLog:
         (count,) = self._db.execute("SELECT coalesce(sum(repeat_count), 0) FROM again").fetchone()
         for statement in _COUNT_REPEATS:
             self._db.execute(statement)
+        self._db.execute("DELETE FROM again")
         return Counter({_DUPLICATE: count})
 
     def _take(self, rows: Sequence[Row]) -> None:

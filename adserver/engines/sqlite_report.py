@@ -141,7 +141,8 @@ class SqliteReport(SqliteCuts, SqliteHours, SqliteMinutes):
         for cut in cuts:
             lo, hi, day = cut
             parts = [(lo, settled, None), (settled, hi, None)] if cut in parted else [(lo, hi, day)]
-            asking += [Asking(part, hours_of(*part[:2]), networks=part[2] is not None) for part in parts]
+            # Whose creatives ever had a report of a network count as its own, on all days.
+            asking += [Asking(part, hours_of(*part[:2]), networks=True) for part in parts]
             counts.append(len(parts))
         asked = {"slots": json.dumps(slots), "networks": json.dumps(networks)}
         found = iter(await self._by_day(_SUMS, Sums._make, asking, asked))

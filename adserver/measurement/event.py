@@ -6,14 +6,14 @@ not be billed is marked with the reason and kept, never dropped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
 from adserver.catalog.model import PriceModel
 from adserver.clock import bucket_of_ms
 from adserver.measurement.period import DayOf, utc_day
-from adserver.measurement.token import MODEL_CODES, FillToken
+from adserver.measurement.token import MODEL_CODES, FillToken, filled_ms
 
 
 class Kind(IntEnum):
@@ -97,7 +97,7 @@ class Event(NamedTuple):
 
 
 #: Which kind of event a price model pays for. A flat day is not paid by events.
-BILLABLE = {
+BILLABLE: dict[PriceModel | None, Kind] = {
     PriceModel.CPM: Kind.IMPRESSION,
     PriceModel.VCPM: Kind.VIEWABLE,
     PriceModel.CPC: Kind.CLICK,
@@ -115,6 +115,11 @@ class Windows:
     view_ms: int
     click_ms: int
     skew_ms: int
+    every_ms: int = field(init=False)
+    """Within these an event of any kind counts."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "every_ms", min(self.view_ms, self.click_ms))
 
     def validity(self, kind: Kind, age_ms: int) -> Validity:
         """Validity of an event that arrives so long after its fill. Windows are half-open."""
@@ -124,6 +129,10 @@ class Windows:
             return Validity.VALID
         window = self.click_ms if kind is Kind.CLICK else self.view_ms
         return Validity.VALID if age_ms < window else Validity.LATE
+
+
+#: What the class's own constructor does, without a call in between.
+_new = tuple.__new__
 
 
 def event_of(
@@ -138,24 +147,15 @@ def event_of(
 
     `found`: what the request that reports it is by the rules of `measurement.invalid`.
     """
-    filled_ms = token.at_ms
-    bucket = bucket_of_ms(filled_ms)
-    validity = found or windows.validity(kind, at_ms - filled_ms)
-    earns = token.model is not None and BILLABLE.get(token.model) is kind
-    # By position and as plain numbers: names cost as much as all of the above, and SQLite's driver takes
-    # three times as long for numbers of an enum.
-    return Event(
-        token.fill,
-        +kind,
-        at_ms,
-        bucket,
-        day_of(token.item_id, bucket),
-        token.slot_id,
-        token.item_id,
-        token.creative_id,
-        token.price_micros if earns else 0,
-        +validity,
-        token.size,
-        token.facts,
-        MODEL_CODES[token.model],
-    )
+    # By position and as plain numbers: names cost as much as all of the rest, and SQLite's driver takes three
+    # times as long for numbers of an enum.
+    fill, slot, item, creative, model, price_micros, _, size, facts = token
+    filled_at_ms = filled_ms(fill)
+    bucket, age_ms = bucket_of_ms(filled_at_ms), at_ms - filled_at_ms
+    validity = 0
+    if found or not 0 <= age_ms < windows.every_ms:
+        validity = +(found or windows.validity(kind, age_ms))
+    earned = price_micros if BILLABLE.get(model) is kind else 0
+    day = day_of(item, bucket)
+    values = (fill, +kind, at_ms, bucket, day, slot, item, creative, earned, validity, size, facts)
+    return _new(Event, (*values, MODEL_CODES[model]))

@@ -40,6 +40,8 @@ _BATCH = 5_000
 #: Orders per transaction; each costs as much as some dozens of events.
 _ORDERS = 200
 _RETRY_SECONDS = 0.25
+#: So long at most a commit waits for those who come at the same time.
+_GATHER_SECONDS = 0.005
 #: Upper bounds, included, by which commits are counted by their time; what is slower has a place of its own.
 COMMIT_BOUNDS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -242,13 +244,22 @@ class EventLog:
 
     async def _write(self) -> None:
         while not self._stopping:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._flush_seconds)
+            if not self._wake.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._flush_seconds)
             self._wake.clear()
+            await self._gather()
             if not await self._commit_waiting() and not self._stopping:
                 await asyncio.sleep(_RETRY_SECONDS)
                 self._wake.set()
         await self._commit_waiting()
+
+    async def _gather(self) -> None:
+        """Let in whoever is at the door: while more come with each turn of the loop, all share one commit."""
+        count, end = -1, time.monotonic() + _GATHER_SECONDS
+        while count < self._waiting.event_count < _BATCH and time.monotonic() < end:
+            count = self._waiting.event_count
+            await asyncio.sleep(0)
 
     async def _commit_waiting(self) -> bool:
         """Write all that waits, in batches; whether that worked. What failed waits on, unacknowledged."""

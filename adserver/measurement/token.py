@@ -20,6 +20,7 @@ from adserver.catalog.model import PriceModel
 _FORMAT = 2
 _STEM = ">BBIIIqII"
 _PACKED = struct.Struct(_STEM + "QQ")
+_unpack = _PACKED.unpack_from
 _PACKED_STEM, _PACKED_REST = struct.Struct(_STEM), struct.Struct(">QQ")
 _MAC_BYTES = 14
 TOKEN_CHARS = (_PACKED.size + _MAC_BYTES) * 4 // 3
@@ -118,17 +119,19 @@ class TokenKey:
 
     def read(self, text: str) -> FillToken | None:
         """What a token proves, or None for anything that this key did not sign."""
-        if len(text) != TOKEN_CHARS or not text.isascii():
+        if len(text) != TOKEN_CHARS:
             return None
         try:
-            signed = binascii.a2b_base64(text.encode().translate(_FROM_URL), strict_mode=True)
-        except binascii.Error:
+            signed = binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL), strict_mode=True)
+        except ValueError:
             return None
-        packed = signed[: _PACKED.size]
-        if not hmac.compare_digest(signed[_PACKED.size :], self._mac(packed)) or packed[0] != _FORMAT:
+        if not hmac.compare_digest(signed[_PACKED.size :], self._mac(signed[: _PACKED.size])):
             return None
-        _, model, slot, item, creative, price_micros, version, size, fill, facts = _PACKED.unpack(packed)
-        return FillToken(fill, slot, item, creative, MODELS[model], price_micros, version, size, facts)
+        form, model, slot, item, creative, price_micros, version, size, fill, facts = _unpack(signed)
+        if form != _FORMAT:
+            return None
+        values = (fill, slot, item, creative, MODELS[model], price_micros, version, size, facts)
+        return tuple.__new__(FillToken, values)
 
     def _mac(self, packed: bytes) -> bytes:
         keyed = self._keyed.copy()

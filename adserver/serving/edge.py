@@ -126,12 +126,13 @@ class Edge:
         asks = read_events(body, parts.settings)
         found = parts.screen.events(visitor_of(scope), now_ms, len(asks))
         parts.counts.count_invalid(found)
+        read, windows, day_of = parts.key.read, parts.windows, parts.day_of
         for ask in asks:
-            token = parts.key.read(ask.fill)
+            token = read(ask.fill)
             if token is None:
                 parts.counts.forged += 1
             else:
-                events.append(event_of(token, _KINDS[ask.type], now_ms, parts.windows, parts.day_of, found))
+                events.append(event_of(token, _KINDS[ask.type], now_ms, windows, day_of, found))
         if events:
             try:
                 await parts.log.append(events)

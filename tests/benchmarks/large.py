@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
 from random import Random
-from statistics import median
+from statistics import mean, median
 from tempfile import TemporaryDirectory
 from time import perf_counter, thread_time
 from zoneinfo import ZoneInfo
@@ -57,7 +57,9 @@ _OUTPUT = Path("var/bench-large.json")
 #: The size that others are compared with.
 SMALL = 100_000
 _ITEM_COUNT, _SECTIONS, _MONTH = 200, 20, timedelta(days=30)
-_FILL_AT_ONCE, _AT_ONCE, _BATCHES = 5_000, 500, 40
+_FILL_AT_ONCE = 5_000
+#: What a busy server writes at once, and so many times; as often before, until all sums have followed.
+_AT_ONCE, _BATCHES = 50, 400
 _ROUNDS = 6
 #: So many events come before each question, as they do while a server runs.
 _BETWEEN = 20
@@ -126,7 +128,7 @@ def measure_large(sizes: Sequence[int], folder: Path, *, rounds: int = _ROUNDS) 
     db, now = folder / "large.db", system_clock()
     stored = asyncio.run(_apply(db))
     asks = list(_paths())
-    events = events_of(stored, now, sizes[-1] + len(sizes) * _AT_ONCE * _BATCHES)
+    events = events_of(stored, now, sizes[-1] + len(sizes) * _AT_ONCE * 2 * _BATCHES)
     more_count = rounds * len(asks) * _BETWEEN
     lately = events_of(stored, now, more_count, timedelta(minutes=5), node=2)
     ingests = []
@@ -139,9 +141,9 @@ def measure_large(sizes: Sequence[int], folder: Path, *, rounds: int = _ROUNDS) 
                 some = list(islice(events, min(_FILL_AT_ONCE, size - written)))
                 log.commit(some, {})
                 written += len(some)
-            costs = [_cost(log, list(islice(events, _AT_ONCE))) for _ in range(_BATCHES)]
-            ingests.append(Ingest(written, median(costs)))
-            written += _AT_ONCE * _BATCHES
+            costs = [_cost(log, list(islice(events, _AT_ONCE))) for _ in range(2 * _BATCHES)]
+            ingests.append(Ingest(written, mean(costs[_BATCHES:])))
+            written += _AT_ONCE * 2 * _BATCHES
         began = perf_counter()
         hour = to_ms(now) - 3_600_000
         log.refilter(Rules([Mark(hour, hour + 3_600_000, None, None, None, "benchmark")], 200, {}), None)

@@ -11,9 +11,9 @@ from tests.newsroom import rows
 
 
 def test_a_log_is_filled_and_all_reports_of_it_are_asked_for(tmp_path: Path) -> None:
-    large = measure_large((2_000, 30_000), tmp_path, rounds=2)
-    assert [one.row_count for one in large.ingests] == [2_000, 30_000]
-    assert large.event_count == 50_000 + 2 * len(large.answers) * 20
+    large = measure_large((2_000, 50_000), tmp_path, rounds=2)
+    assert [one.row_count for one in large.ingests] == [2_000, 50_000]
+    assert large.event_count == 90_000 + 2 * len(large.answers) * 20
     assert all(one.event_micros > 0 for one in large.ingests) and large.cost_ratio > 0
     paths = {answer.path.partition("?")[0].removeprefix("/reports/") for answer in large.answers}
     assert paths == {*(f"{name}.json" for name in (*REPORTS, "breakdown")), *PAGES}

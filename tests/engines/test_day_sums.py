@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adserver.clock import BUCKETS_PER_DAY
@@ -66,6 +66,7 @@ async def opened(path: Path) -> AsyncIterator[SqliteReport]:
 
 
 @settings(max_examples=40, deadline=None)
+@example(steps=[("commit", [(1129, 1, 1, 0)], {}), ("earn", 10, 1)])
 @given(steps=STEPS)
 def test_a_report_never_tells_what_was(steps: list[tuple[str, object, object]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

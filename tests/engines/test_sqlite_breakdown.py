@@ -11,11 +11,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adserver.decision import facts
 from adserver.decision.facts import Dimension
+from adserver.engines import sqlite_log
 from adserver.engines.sqlite_breakdown import FOLDED_FILL, FREQUENCIES
 from adserver.engines.sqlite_cuts import Cut, Lately, Reached, SqliteCuts
 from adserver.engines.sqlite_retention import SqliteRetention
@@ -243,13 +245,28 @@ def test_few_events_are_summed_once_an_hour(tmp_path: Path) -> None:
     assert summed_count(tmp_path / "log.db") == 60
 
 
-def test_sums_keep_pace_with_a_flood(tmp_path: Path) -> None:
-    flood = [event for number in range(3000) for event in filled(number)]
+def test_sums_follow_when_a_flood_is_over(tmp_path: Path) -> None:
+    flood = [event for number in range(4000) for event in filled(number)]
+    db = tmp_path / "log.db"
+    with closing(new_log(tmp_path)) as log:
+        for start in range(0, 9_000, 600):
+            log.commit(flood[start : start + 600], {})
+        assert tables(db) == [[], []], "nobody who waits for a large batch waits for these sums as well"
+        for start in range(9_000, 12_000, 60):
+            log.commit(flood[start : start + 60], {})
+    # Fewer than two thousand events are left, and what a batch brings, in fills of three.
+    assert 4000 - (2000 + 60) / 3 - 20 < summed_count(db) < 4000
+
+
+def test_a_flood_that_does_not_end_is_summed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_log, "_MOST_NOT_FOLDED", 4_000)
+    flood = [event for number in range(4000) for event in filled(number)]
     with closing(new_log(tmp_path)) as log:
         for start in range(0, len(flood), 600):
             log.commit(flood[start : start + 600], {})
-    # Fewer than two thousand events are left, and what a batch brings, in fills of three.
-    assert 3000 - (2000 + 600) / 3 - 20 < summed_count(tmp_path / "log.db") < 3000
+    assert 4000 - (4000 + 600 + 1200) / 3 - 20 < summed_count(tmp_path / "log.db") < 4000
 
 
 def test_events_that_were_not_summed_are_before_they_are_removed(tmp_path: Path) -> None:
