@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from adserver.alerting import Alerting
 from adserver.catalogs import Catalogs
 from adserver.clock import Clock, system_clock, to_ms
 from adserver.decision.frequency import caps_room
@@ -160,7 +161,10 @@ class App:
             stack.push_async_callback(_end, follower)
             if self._ticking:
                 keeping = keep_up(settings, self._clock, self._current, parts.jobs)
-                for task in (self._loop.run(), keeping, read_ahead(sources), self._pulse(parts).run()):
+                tasks = [self._loop.run(), keeping, read_ahead(sources), self._pulse(parts).run()]
+                if settings.alert_to or settings.alert_webhook:
+                    tasks.append(Alerting(settings, sources.alerts, self._clock, sources.reports.sites).run())
+                for task in tasks:
                     stack.push_async_callback(_end, asyncio.get_running_loop().create_task(task))
                 _log.info("serving", db=str(settings.db), catalog=parts.live.version)
             yield parts

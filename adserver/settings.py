@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adserver.errors import Fault, InvalidInput
 
 #: Four weeks, and two days for where on earth a day ends.
 _LEAST_QUARTERS_DAYS = 30
 _CATALOG_URL = re.compile(r"postgresql\+asyncpg://[^\s]+")
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+_WEBHOOK_URL = re.compile(r"https?://[^/\s]+(/\S*)?")
 _SMTP_URL = re.compile(r"smtps?://([^/\s@]+@)?[^/\s@:]+(:[0-9]{1,5})?")
 Positive = Annotated[int, Field(ge=1)]
 
@@ -179,6 +181,14 @@ class Settings(BaseSettings):
     smtp_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 20.0
     #: Links for a new password that one account is sent within `sign_in_window_seconds`.
     max_reset_mails: Positive = 3
+    #: Who is told each morning what was unusual the day before: addresses, separated by commas, and a web
+    #: address that is sent the same as JSON.
+    alert_to: Annotated[tuple[str, ...], NoDecode] = ()
+    alert_webhook: SecretStr | None = None
+    #: From this hour on, where the site is; and on fewer requests a day nothing is said of a site or slot.
+    alert_hour: Annotated[int, Field(ge=0, le=23)] = 7
+    alert_min_requests: Positive = 1_000
+    alert_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
     #: Longest life of an API token, in days.
     max_token_days: Positive = 400
 
@@ -199,6 +209,27 @@ class Settings(BaseSettings):
     def _names_a_server(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not _SMTP_URL.fullmatch(url.get_secret_value()):
             raise ValueError("is not such as smtp://user:password@mail.example:587 or smtps://…")
+        return url
+
+    @field_validator("alert_to", mode="before")
+    @classmethod
+    def _addresses(cls, text: object, info: ValidationInfo) -> object:
+        """Mails need a server that takes them."""
+        if not isinstance(text, str):
+            return text
+        found = tuple(one.strip() for one in text.split(",") if one.strip())
+        for one in found:
+            if not _ADDRESS.fullmatch(one):
+                raise ValueError(f"{one[:80]!r} is not such as name@news.example")
+        if found and not info.data.get("smtp_url"):
+            raise ValueError("needs ADSERVER_SMTP_URL, by which mails are sent")
+        return found
+
+    @field_validator("alert_webhook")
+    @classmethod
+    def _names_a_webhook(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not _WEBHOOK_URL.fullmatch(url.get_secret_value()):
+            raise ValueError("is not such as https://chat.example/hooks/…")
         return url
 
     @field_validator("keep_events_days")

@@ -9,6 +9,7 @@ from adserver.clock import Clock
 from adserver.engines.catalog_store import Stored
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.engines.sqlite_report import SqliteReport
+from adserver.measurement.alerts import AlertSource
 from adserver.measurement.cuts import Cuts
 from adserver.measurement.hours import Hours
 from adserver.measurement.pace import Paces
@@ -35,6 +36,7 @@ class Sources:
     vitals: AllVitals
     statements: Statements
     sections: SectionReports
+    alerts: AlertSource
 
     async def read_ahead(self) -> None:
         """Read what most reports begin with: four weeks and those before, of every site.
@@ -59,13 +61,16 @@ def sources_of(
 ) -> Sources:
     """`catalog`: the one in service; `changes`: where its past is known."""
     cuts = Cuts(rollups, catalog, settings.max_breakdown_values)
+    reports = Reports(rollups, catalog, clock, settings.max_report_days, changes=changes)
+    paces = Paces(progress, catalog)
     return Sources(
-        Reports(rollups, catalog, clock, settings.max_report_days, changes=changes),
+        reports,
         cuts,
         Hours(rollups, catalog),
-        Paces(progress, catalog),
+        paces,
         AllResults(rollups, cuts, catalog),
         AllVitals(rollups, catalog),
         Statements(settings.db, catalog),
         SectionReports(rollups, cuts, catalog),
+        AlertSource(reports, paces, settings.alert_min_requests),
     )
