@@ -15,6 +15,7 @@ from adserver.accounts.shares import Locked, Shares
 from adserver.errors import InvalidInput, StorageFailed
 from adserver.measurement.report import Choice, Reports
 from adserver.measurement.results import Results
+from adserver.web.compressed import COMPRESSED
 from adserver.web.door import principal_of
 from dashboards.answers import (
     HEADERS,
@@ -170,15 +171,12 @@ def before_door(sources: Sources, shares: Shares) -> Mount:
             HTMLResponse(gone_page(), status, SHARED_HEADERS) if status == 404 else refuse_text(text, status)
         )
 
-    return Mount(
-        "/reports/shared",
-        routes=[
-            ASSETS.route(),
-            Route("/{token}.json", answer(body, refuse_json)),
-            Route("/{token}.csv", answer(lines, refuse_text)),
-            Route("/{token}", answer(page, gone)),
-        ],
-    )
+    told = [
+        Route("/{token}.json", answer(body, refuse_json)),
+        Route("/{token}.csv", answer(lines, refuse_text)),
+        Route("/{token}", answer(page, gone)),
+    ]
+    return Mount("/reports/shared", routes=[ASSETS.route(), Mount("/", routes=told, middleware=[COMPRESSED])])
 
 
 def _query_of(locked: Locked) -> dict[str, str]:

@@ -26,6 +26,7 @@ from adserver.measurement.report import Choice, Report, Reports
 from adserver.measurement.section_report import SectionReports
 from adserver.measurement.statement import Statement
 from adserver.measurement.vitals import AllVitals
+from adserver.web.compressed import COMPRESSED
 from adserver.web.door import principal_of
 from dashboards import (
     creative_pages,
@@ -96,9 +97,12 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
         *_all_forms(sources, "creatives", _creatives),
         *_statement_routes(sources),
         *behind_door(sources, shares),
-        ASSETS.route(),
     ]
-    return [before_door(sources, shares), Mount("/reports", routes=inner, middleware=[door])]
+    told = Mount("/", routes=inner, middleware=[COMPRESSED])
+    return [
+        before_door(sources, shares),
+        Mount("/reports", routes=[ASSETS.route(), told], middleware=[door]),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute, Mount
 
 from adserver.accounts.accounts import Accounts
@@ -34,6 +33,7 @@ from adserver.forecast.past import ExplainPage, PastPages
 from adserver.measurement.delivery import Deliveries
 from adserver.measurement.slots import SlotWatch
 from adserver.settings import Settings
+from adserver.web.compressed import COMPRESSED
 from adserver.web.door import Door
 from adserver.web.numbers import register as register_number
 
@@ -84,10 +84,9 @@ def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
     ]
     shown = ProofPages(office.proofs, clock).routes()
     behind = Mount("/", routes=inner, middleware=[door])
-    small = Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     pages = Mount(
         "/",
         routes=[*SignIn(accounts, settings).routes(), *shown, behind],
-        middleware=[small, Middleware(Unreachable)],
+        middleware=[COMPRESSED, Middleware(Unreachable)],
     )
     return [Mount("/console", routes=[ASSETS.route(), pages])]

@@ -100,12 +100,13 @@ class Answer:
     """A report's path and the time in which it was answered, in this process, in ms.
 
     `first_ms`: the first time, when days are read that no report before asked for. `p50_ms`: of all later
-    times, before each of which events came.
+    times, before each of which events came. `byte_count`: what is sent, compressed.
     """
 
     path: str
     first_ms: float
     p50_ms: float
+    byte_count: int
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,8 @@ def _ask(
                 answer = client.get(path, headers=_LOCAL)
                 times.append((perf_counter() - began) * 1000)
                 assert answer.status_code == 200, f"{path} was answered {answer.status_code}: {answer.text}"
-            answers.append(Answer(path, times[0], median(times[1:])))
+            sent = int(answer.headers["content-length"])
+            answers.append(Answer(path, times[0], median(times[1:]), sent))
     return answers
 
 
@@ -288,14 +290,23 @@ def tables_of(large: Large) -> list[Table]:
     reports = Table(
         title=f"Reports at {large.event_count:,} events (at most {MOST_REPORT_MS:.0f} ms)", box=SIMPLE
     )
-    for table, names in ((ingest, ("rows", "CPU µs per event")), (reports, ("report", "p50 ms", "first"))):
+    for table, names in (
+        (ingest, ("rows", "CPU µs per event")),
+        (reports, ("report", "p50 ms", "first", "KB sent")),
+    ):
         for name in names:
             table.add_column(name, justify="left" if name == "report" else "right", no_wrap=True)
     for one in large.ingests:
         ingest.add_row(f"{one.row_count:,}", f"{one.event_micros:.1f}")
     for answer in large.answers:
         style = "" if answer.p50_ms <= MOST_REPORT_MS else "yellow"
-        reports.add_row(answer.path, f"{answer.p50_ms:.1f}", f"{answer.first_ms:.1f}", style=style)
+        reports.add_row(
+            answer.path,
+            f"{answer.p50_ms:.1f}",
+            f"{answer.first_ms:.1f}",
+            f"{answer.byte_count / 1000:.1f}",
+            style=style,
+        )
     return [ingest, reports]
 
 

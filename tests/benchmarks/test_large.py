@@ -18,6 +18,7 @@ def test_a_log_is_filled_and_all_reports_of_it_are_asked_for(tmp_path: Path) -> 
     paths = {answer.path.partition("?")[0].removeprefix("/reports/") for answer in large.answers}
     assert paths == {*(f"{name}.json" for name in (*REPORTS, "breakdown")), *PAGES}
     assert all(answer.p50_ms > 0 and answer.first_ms > 0 for answer in large.answers)
+    assert all(0 < answer.byte_count <= 30_000 for answer in large.answers)
     assert [table.row_count for table in tables_of(large)] == [2, len(large.answers)]
     counts = "SELECT kind, validity, count(*) FROM event GROUP BY 1, 2"
     found = {(kind, validity): count for kind, validity, count in rows(tmp_path / "large.db", counts)}

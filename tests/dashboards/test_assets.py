@@ -14,7 +14,7 @@ import pytest
 from dashboards.frame import ASSETS, HERE
 
 VENDOR = HERE / "vendor"
-MOST_BROTLI_BYTES = 360_000
+MOST_BROTLI_BYTES, MOST_PAGE_BYTES = 360_000, 30_000
 
 
 def sha256(content: bytes) -> str:
@@ -74,3 +74,19 @@ def test_the_address_holds_a_hash_of_the_content(base_url: str, name: str) -> No
 @pytest.mark.parametrize("name", ["plotly.js", "reports.0000000000000000.js", "..%2f..%2fpyproject.toml"])
 def test_no_other_file_is_served(base_url: str, name: str) -> None:
     assert httpx.get(f"{base_url}/reports/static/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["", "creatives", "reach", "hours", "delivery", "sections", "live", "hours.json"]
+)
+def test_pages_come_compressed_and_small(base_url: str, path: str) -> None:
+    url = f"{base_url}/reports/{path}?period=28d"
+    with httpx.stream("GET", url, headers={"accept-encoding": "gzip, br"}) as answer:
+        body = b"".join(answer.iter_raw())
+    plain = httpx.get(url, headers={"accept-encoding": "identity"})
+    assert answer.status_code == plain.status_code == 200
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert answer.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    assert len(body) <= MOST_PAGE_BYTES
+    assert len(gzip.decompress(body)) == len(plain.content)
