@@ -57,14 +57,14 @@ class Alerting:
             mine = await asyncio.to_thread(self._claim, f"alerts.{site.name}", today, to_ms(now))
             self._told[site.name] = today
             if mine and alerts.found:
-                await self._tell(subject_of(alerts), mail_text(alerts, self._settings.base_url))
+                self._tell(subject_of(alerts), mail_text(alerts, self._settings.base_url))
                 await self._post(webhook_body(alerts, self._settings.base_url))
 
     def _claim(self, name: str, today: int, at_ms: int) -> bool:
         with Claims(self._settings.db) as claims:
             return claims.claim(name, today, at_ms)
 
-    async def _tell(self, subject: str, text: str) -> None:
+    def _tell(self, subject: str, text: str) -> None:
         for to in self._settings.alert_to:
             self._mail.send(to, subject, text)
 

@@ -13,10 +13,19 @@ from adserver.errors import Fault, InvalidInput
 
 #: Four weeks, and two days for where on earth a day ends.
 _LEAST_QUARTERS_DAYS = 30
-_CATALOG_URL = re.compile(r"postgresql\+asyncpg://[^\s]+")
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
-_WEBHOOK_URL = re.compile(r"https?://[^/\s]+(/\S*)?")
-_SMTP_URL = re.compile(r"smtps?://([^/\s@]+@)?[^/\s@:]+(:[0-9]{1,5})?")
+#: What secret addresses of other servers look like, and an example of each.
+_SERVERS = {
+    "catalog_url": (
+        re.compile(r"postgresql\+asyncpg://[^\s]+"),
+        "postgresql+asyncpg://user:password@host/name",
+    ),
+    "smtp_url": (
+        re.compile(r"smtps?://([^/\s@]+@)?[^/\s@:]+(:[0-9]{1,5})?"),
+        "smtp://user:password@mail.example:587 or smtps://…",
+    ),
+    "alert_webhook": (re.compile(r"https?://[^/\s]+(/\S*)?"), "https://chat.example/hooks/…"),
+}
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -197,18 +206,12 @@ class Settings(BaseSettings):
         """Where this server is found, without a slash at the end."""
         return self.public_url or f"http://{self.host}:{self.port}"
 
-    @field_validator("catalog_url")
+    @field_validator(*_SERVERS)
     @classmethod
-    def _names_a_database(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _CATALOG_URL.fullmatch(url.get_secret_value()):
-            raise ValueError("is not such as postgresql+asyncpg://user:password@host/name")
-        return url
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _names_a_server(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _SMTP_URL.fullmatch(url.get_secret_value()):
-            raise ValueError("is not such as smtp://user:password@mail.example:587 or smtps://…")
+    def _names_a_server(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        pattern, example = _SERVERS[info.field_name or ""]
+        if url is not None and not pattern.fullmatch(url.get_secret_value()):
+            raise ValueError(f"is not such as {example}")
         return url
 
     @field_validator("alert_to", mode="before")
@@ -224,13 +227,6 @@ class Settings(BaseSettings):
         if found and not info.data.get("smtp_url"):
             raise ValueError("needs ADSERVER_SMTP_URL, by which mails are sent")
         return found
-
-    @field_validator("alert_webhook")
-    @classmethod
-    def _names_a_webhook(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not _WEBHOOK_URL.fullmatch(url.get_secret_value()):
-            raise ValueError("is not such as https://chat.example/hooks/…")
-        return url
 
     @field_validator("keep_events_days")
     @classmethod

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from adserver.measurement.alerts import Alert, Alerts, Why
+from dashboards.frame import query_of
 from dashboards.words import counted, money, percent
 
 _ABOUT = {Why.REVENUE: "revenue", Why.FILL: "fill rate"}
@@ -47,13 +48,10 @@ def sentence_of(alert: Alert, alerts: Alerts) -> str:
 
 def address_of(alert: Alert, alerts: Alerts, base: str) -> str:
     """The report that explains it."""
-    day = alerts.choice.period.first.isoformat()
-    query = {"site": alerts.choice.site.name, "from": day, "to": day}
     if alert.why is Why.LATE:
         return f"{base}/reports/delivery?{urlencode({'site': alerts.choice.site.name})}"
-    if alert.why is Why.SILENT:
-        query["slot"] = alert.subject
-    return f"{base}/reports/?{urlencode(query)}"
+    slot = alert.subject if alert.why is Why.SILENT else None
+    return f"{base}/reports/?{query_of(alerts.choice, slot=slot)}"
 
 
 def mail_text(alerts: Alerts, base: str) -> str:

@@ -7,7 +7,7 @@ late event, a judgement or a thinned day has made them others.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -31,11 +31,6 @@ class Day(Generic[T]):
 def hours_of(lo: int, hi: int) -> range:
     """The UTC hours that a half-open range of buckets touches."""
     return range(lo // BUCKETS_PER_HOUR, (hi - 1) // BUCKETS_PER_HOUR + 1)
-
-
-def seen_of(hours: Iterable[int], changes: Changes) -> int:
-    """How often any of some hours was changed; it only ever grows."""
-    return sum(changes.get(hour, 0) for hour in hours)
 
 
 class DaySums:

@@ -4,10 +4,10 @@ The dimensions, and where a row has their values, are those of `decision.facts`.
 that the sums over a dimension are the totals. Reach is impressions by which one they were to their browser.
 
 A commit does not sum up its own events here: that would cost as much as all else it does. Those of a while
-ago follow with one of many, all of a fill at once, up to the fill that the counter `FOLDED_FILL` says, and
-not while more comes than usual (`SqliteLog`); what
-comes late for a fill before that is added with its own commit. So after every commit these sums are the fold
-of all events before that fill, and who reads them adds the others.
+ago follow with one of many, and not while more comes than usual (`SqliteLog`), all of a fill at once, up to
+the fill that the counter `FOLDED_FILL` says; what comes late for a fill before that is added with its own
+commit. So after every commit these sums are the fold of all events before that fill, and who reads them adds
+the others.
 """
 
 from __future__ import annotations

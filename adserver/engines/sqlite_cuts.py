@@ -51,7 +51,8 @@ GROUP BY n, value
 _ITEM, _CAMPAIGN = (int(one) for one in FREQUENCIES)
 #: A dimension with few values, of which each has all impressions.
 _ANY = int(Dimension.PRICE_MODEL)
-_LATELY = f"""
+_LATELY = by_day(
+    f"""
 WITH {_CUT}
 SELECT n, item, sum(impressions), sum(new), sum(new_to_campaign) FROM (
   SELECT n, item, sum(impression_count) AS impressions, 0 AS new, 0 AS new_to_campaign
@@ -66,8 +67,9 @@ SELECT n, item, sum(impressions), sum(new), sum(new_to_campaign) FROM (
     (dimension, ordinal) = ({_CAMPAIGN}, 1)
   FROM ({REACHING.format(source=_NEW)}) JOIN cut USING (day))
 GROUP BY n, item HAVING sum(impressions)
-"""  # noqa: S608  (our own names)
-_LATELY_BY_DAY = by_day(_LATELY, width=5)
+""",  # noqa: S608  (our own names)
+    width=5,
+)
 _REACH = f"""
 SELECT dimension, item, ordinal, sum(impression_count) FROM (
   SELECT r.dimension, r.item, r.ordinal, r.impression_count
@@ -193,7 +195,7 @@ class SqliteCuts(SqliteDays):
     async def lately(self, first: int, last: int, slots: Sequence[int]) -> list[Day[Lately]]:
         """The line items that had impressions in each of the days."""
         asked = {"slots": json.dumps(slots)}
-        return await self._by_day(_LATELY_BY_DAY, Lately._make, _days(first, last), asked)
+        return await self._by_day(_LATELY, Lately._make, _days(first, last), asked)
 
     async def reach(self, items: Sequence[int], slots: Sequence[int]) -> list[Reached]:
         """All impressions of some line items by ordinal."""

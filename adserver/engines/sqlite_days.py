@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from adserver.engines.day_sums import OF_NETWORKS, Changes, Day, DaySums, seen_of
+from adserver.engines.day_sums import OF_NETWORKS, Changes, Day, DaySums
 from adserver.engines.sqlite_reader import SqliteReader
 
 T = TypeVar("T")
@@ -28,8 +28,9 @@ class Asking(NamedTuple):
     """Reports of networks may change it, too."""
 
     def seen(self, changes: Changes) -> int:
-        """How often it was changed."""
-        return seen_of(self.hours, changes) + changes.get(OF_NETWORKS, 0) * self.networks
+        """How often it was changed; that only ever grows."""
+        networks = changes.get(OF_NETWORKS, 0) if self.networks else 0
+        return networks + sum(changes.get(hour, 0) for hour in self.hours)
 
 
 def by_day(select: str, width: int) -> str:

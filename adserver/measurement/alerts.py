@@ -7,12 +7,12 @@ changes nothing. What has little traffic varies by itself and raises no alert.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
 
 from adserver.measurement.pace import PaceLine, Paces
+from adserver.measurement.period import DAY
 from adserver.measurement.report import Choice, Report, Reports
 from adserver.measurement.totals import Totals
 
@@ -20,7 +20,6 @@ from adserver.measurement.totals import Totals
 #: a slot that is asked for less than this part as often.
 REVENUE_PART, FILL_DROP, SILENT_PART = 0.6, 0.15, 0.05
 _WEEKS, _FEWEST = 4, 2
-_DAY = timedelta(days=1)
 
 
 class Why(StrEnum):
@@ -70,16 +69,17 @@ class AlertSource:
         choice = self._reports.choose(site=site, period="yesterday")
         assert choice, "a site that is asked about is in the catalog"
         day = choice.period.first
-        first = day - 7 * _WEEKS * _DAY
+        first = day - 7 * _WEEKS * DAY
         weeks = self._reports.choose(
             site=site, first=first.isoformat(), last=day.isoformat(), compared="none"
         )
         assert weeks, "a site that is asked about is in the catalog"
         report = await self._reports.read(weeks)
         pace = await self._paces.read(choice, self._reports.only)
-        late = (line for line in pace.lines if line.will_miss and line.start <= choice.asked_at - _DAY)
+        late = (line for line in pace.lines if line.will_miss and line.start <= choice.asked_at - DAY)
         found = (*unusual(report, self._min_requests), *map(_late, late))
-        return Alerts(choice, found)
+        # By its date: whoever follows a link tomorrow is to see the same day.
+        return Alerts(replace(choice, preset=None), found)
 
 
 def unusual(report: Report, min_requests: int) -> Iterator[Alert]:
