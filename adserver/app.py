@@ -6,9 +6,10 @@ import asyncio
 import gc
 import sys
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from random import Random
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
@@ -42,6 +43,7 @@ from adserver.measurement.log import EventLog
 from adserver.measurement.pulse import Pulse, slots_asked
 from adserver.measurement.sections import SECTIONS, Sections
 from adserver.measurement.token import FillIds, TokenKey
+from adserver.reasons import ReasonKeeper
 from adserver.serving.consent import Consents
 from adserver.serving.edge import Edge
 from adserver.serving.frame import routes as frame_routes
@@ -93,6 +95,7 @@ class App:
         self._ticking = ticking
         self._edge: Edge | None = None
         self._loop: Loop | None = None
+        self._reasons: ReasonKeeper | None = None
         self._stored: Stored | None = None
         self._catalog_problem: str | None = None
 
@@ -145,6 +148,7 @@ class App:
             )
             parts = self._parts(engine, log, self._stored)
             self._loop = self._loop_over(parts, progress)
+            self._reasons = ReasonKeeper(settings, parts.steering, self._current, self._clock, parts.jobs)
             await self._loop.begin()
             sources = sources_of(settings, source, progress, self._current, self._clock, catalogs.store)
             issues = Issues(parts)
@@ -160,17 +164,24 @@ class App:
             follower = asyncio.get_running_loop().create_task(self._follow(catalogs, parts))
             stack.push_async_callback(_end, follower)
             if self._ticking:
-                keeping = keep_up(settings, self._clock, self._current, parts.jobs)
-                tasks = [self._loop.run(), keeping, read_ahead(sources), self._pulse(parts).run()]
-                if settings.alert_to or settings.alert_webhook:
-                    tasks.append(Alerting(settings, sources.alerts, self._clock, sources.reports.sites).run())
-                for task in tasks:
+                for task in self._tasks(parts, sources, self._loop, self._reasons):
                     stack.push_async_callback(_end, asyncio.get_running_loop().create_task(task))
                 _log.info("serving", db=str(settings.db), catalog=parts.live.version)
             yield parts
             self._loop.save()
             if self._ticking:
                 _log.info("stopping", waiting=log.waiting_count)
+
+    def _tasks(
+        self, parts: Parts, sources: Sources, loop: Loop, reasons: ReasonKeeper
+    ) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside serving, until the stack ends."""
+        settings = self.settings
+        keeping = keep_up(settings, self._clock, self._current, parts.jobs)
+        tasks = [loop.run(), reasons.run(), keeping, read_ahead(sources), self._pulse(parts).run()]
+        if settings.alert_to or settings.alert_webhook:
+            tasks.append(Alerting(settings, sources.alerts, self._clock, sources.reports.sites).run())
+        return tasks
 
     def _pulse(self, parts: Parts) -> Pulse:
         """The last hour of this worker, from now on."""
@@ -201,9 +212,11 @@ class App:
         stack.push_async_callback(_end, asyncio.get_running_loop().create_task(leasing.run()))
 
     async def tick(self) -> None:
-        """Renew what decisions go by, from all that was counted."""
+        """Renew what decisions go by, from all that was counted, and keep what kept line items from pages."""
         assert self._loop, "the app ticks before it was opened"
+        assert self._reasons, "the app ticks before it was opened"
         await self._loop.tick()
+        await self._reasons.keep()
 
     def _age_seconds(self, at_ms: int | None) -> float | None:
         return None if at_ms is None else max(0.0, (to_ms(self._clock()) - at_ms) / 1000)

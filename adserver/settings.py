@@ -108,8 +108,13 @@ class Settings(BaseSettings):
     max_page_samples: Positive = 2_000
     #: A forecast decides no more pages; beyond that, each stands for several alike.
     max_forecast_pages: Positive = 300_000
-    #: Sampled page requests of one day that are decided again to find why a line item did not serve on them.
+    #: Sampled page requests of one day that are decided again to find why a line item did not serve.
     max_replayed_pages: Positive = 300
+    #: How often, in seconds, sampled page requests are looked at to keep why line items did not serve, and
+    #: how many at once. What is kept by day is forgotten after so many days.
+    reason_seconds: Annotated[float, Field(gt=0, le=3600)] = 300.0
+    max_reason_pages: Positive = 30
+    reason_days: Positive = 400
     #: A targeting is tried on yesterday's samples where there are so many, else on those of the whole week.
     least_estimate_samples: Positive = 100
     #: Longest tally that a browser is given to keep, in characters.

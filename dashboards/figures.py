@@ -217,7 +217,7 @@ def delivery_by_day(days: Sequence[tuple[date, Totals]], today: date) -> Figure:
     drawn = bars("Impressions", [totals.impression_count for _, totals in days], "var(--accent-soft)")
     seen = bars("Viewable", [totals.viewable_count for _, totals in days], "var(--accent)")
     drawn |= {"customdata": [[text] for text in shown], "hovertemplate": "%{customdata[0]}<extra></extra>"}
-    volumes = {**_axis(5), "tickformat": "~s"}
+    volumes = {**axis(5), "tickformat": "~s"}
     dated = _dates([day for day, _ in days])
     return {
         "data": [drawn, {**seen, "hoverinfo": "skip"}],
@@ -248,8 +248,8 @@ def layout(**more: Any) -> Figure:
 
 def _layout(days: Sequence[DayLine], currency: str) -> Figure:
     dates = {**_dates([line.day for line in days]), "anchor": "y2"}
-    amounts = {**_axis(5), "domain": [0.34, 1], "tickprefix": plain(symbol(currency)), "tickformat": ",~f"}
-    volumes = {**_axis(3), "domain": [0, 0.22], "tickformat": "~s"}
+    amounts = {**axis(5), "domain": [0.34, 1], "tickprefix": plain(symbol(currency)), "tickformat": ",~f"}
+    volumes = {**axis(3), "domain": [0, 0.22], "tickformat": "~s"}
     return layout(barmode="stack", hovermode="x", xaxis=dates, yaxis=amounts, yaxis2=volumes)
 
 
@@ -273,7 +273,8 @@ def _dates(days: Sequence[date]) -> Figure:
     }
 
 
-def _axis(ticks: int) -> Figure:
+def axis(ticks: int) -> Figure:
+    """An upright axis from zero, with about so many ticks."""
     return {
         "fixedrange": True,
         "automargin": True,

@@ -33,6 +33,7 @@ KEYS = {"today": "d", "yesterday": "e", "7d": "w", "28d": "f", "this-month": "m"
 VIEWS = (
     ("./", "Revenue"),
     ("delivery", "Delivery"),
+    ("reasons", "Reasons"),
     ("hours", "Hours"),
     ("sections", "Sections"),
     ("reach", "Reach"),

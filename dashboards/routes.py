@@ -22,6 +22,7 @@ from adserver.errors import InvalidInput, StorageFailed
 from adserver.measurement.cuts import Breakdown, Cuts
 from adserver.measurement.hours import Hours
 from adserver.measurement.pace import Paces
+from adserver.measurement.reasons import ReasonReports
 from adserver.measurement.report import Choice, Report, Reports
 from adserver.measurement.section_report import SectionReports
 from adserver.measurement.statement import Statement
@@ -34,6 +35,7 @@ from dashboards import (
     hour_pages,
     live_pages,
     pace_pages,
+    reason_pages,
     section_pages,
     statement_pages,
 )
@@ -92,6 +94,7 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
         Route("/reach.csv", _answer(reports, _reach_csv(cuts), refuse_text)),
         *_all_forms(sources, "hours", _hours(sources.hours)),
         *_all_forms(sources, "delivery", _pace(sources.paces)),
+        *_all_forms(sources, "reasons", _reasons(sources.reasons)),
         *_all_forms(sources, "sections", _sections(sources.sections)),
         *_all_forms(sources, "live", _live(sources.vitals)),
         *_all_forms(sources, "creatives", _creatives),
@@ -153,6 +156,19 @@ def _sections(sections: SectionReports) -> _Read:
             lambda: section_pages.section_json(found),
             lambda: section_pages.section_rows(found),
             section_pages.COLUMNS,
+        )
+
+    return read
+
+
+def _reasons(reasons: ReasonReports) -> _Read:
+    async def read(request: Request, own: Reports, choice: Choice) -> _Told:
+        found = await reasons.read(choice, request.query_params.get("line_item", ""))
+        return _Told(
+            lambda: reason_pages.reasons_page(found, own.sites()),
+            lambda: reason_pages.reasons_json(found),
+            lambda: reason_pages.reason_rows(found),
+            reason_pages.COLUMNS,
         )
 
     return read

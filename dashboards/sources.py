@@ -13,6 +13,7 @@ from adserver.measurement.alerts import AlertSource
 from adserver.measurement.cuts import Cuts
 from adserver.measurement.hours import Hours
 from adserver.measurement.pace import Paces
+from adserver.measurement.reasons import ReasonReports
 from adserver.measurement.report import Changes, Reports
 from adserver.measurement.results import AllResults
 from adserver.measurement.section_report import SectionReports
@@ -37,6 +38,7 @@ class Sources:
     statements: Statements
     sections: SectionReports
     alerts: AlertSource
+    reasons: ReasonReports
 
     async def read_ahead(self) -> None:
         """Read what most reports begin with: four weeks and those before, of every site.
@@ -73,4 +75,5 @@ def sources_of(
         Statements(settings.db, catalog),
         SectionReports(rollups, cuts, catalog),
         AlertSource(reports, paces, settings.alert_min_requests),
+        ReasonReports(rollups, catalog),
     )

@@ -10,7 +10,7 @@ from adserver.accounts.model import Role
 from adserver.console.fields import targeting_of
 from adserver.console.forms import form_of
 from adserver.console.pages import fragment, message
-from adserver.console.rules import rule_name
+from adserver.decision.rule_names import rule_name
 from adserver.errors import InvalidInput
 from adserver.forecast.past import PastPages
 from adserver.web.door import principal_of

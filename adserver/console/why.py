@@ -16,9 +16,9 @@ from adserver.accounts.model import Principal, Role
 from adserver.clock import Clock
 from adserver.console.objects import address_of
 from adserver.console.pages import by_key, go_to, message, page
-from adserver.console.rules import rule_name
 from adserver.console.words import ago
 from adserver.decision.reasons import Hindrance
+from adserver.decision.rule_names import rule_name
 from adserver.decision.rule_words import amount
 from adserver.decision.week import Sample
 from adserver.editing.objects import Objects

@@ -16,6 +16,7 @@ from adserver.engines.sqlite_cuts import SqliteCuts
 from adserver.engines.sqlite_days import Asking, by_day
 from adserver.engines.sqlite_hours import SqliteHours
 from adserver.engines.sqlite_minutes import SqliteMinutes
+from adserver.engines.sqlite_reasons import SqliteReasons
 
 # CROSS JOIN keeps the days outside, so that each is one range of the primary key (bucket, …). What a network
 # says that it paid takes the place of what was estimated for the same day, slot and creative. What happened
@@ -120,7 +121,7 @@ class Sums(NamedTuple):
     creative: int | None = None
 
 
-class SqliteReport(SqliteCuts, SqliteHours, SqliteMinutes):
+class SqliteReport(SqliteCuts, SqliteHours, SqliteMinutes, SqliteReasons):
     """Reads the rollups, and the sums by dimension, of one database file; raises StorageFailed."""
 
     async def sums(

@@ -77,7 +77,7 @@ def test_no_other_file_is_served(base_url: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", "creatives", "reach", "hours", "delivery", "sections", "live", "hours.json"]
+    "path", ["", "creatives", "reach", "hours", "delivery", "reasons", "sections", "live", "hours.json"]
 )
 def test_pages_come_compressed_and_small(base_url: str, path: str) -> None:
     url = f"{base_url}/reports/{path}?period=28d"

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser
 
 from adserver.catalog.model import Catalog
 from tests.dashboards.test_browser import Visit, chromium, opened
+from tests.dashboards.test_reasons import keep
 from tests.dashboards.world import NOW, serving
 from tests.measurement.test_cuts import CATALOG, play, visitors
 from tests.newsroom import NOW as PLAYED_UNTIL
@@ -27,6 +28,7 @@ PAGES = (
     "",
     "?slot=top&sort=ctr&compare=none&by=device",
     "delivery",
+    "reasons",
     "hours",
     "sections",
     "reach",
@@ -62,7 +64,9 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of reports of two days of some browsers."""
     db, rng = tmp_path_factory.mktemp("screens") / "a.db", Random(1)
     play(db, visitors(12, rng), rng, pages=60)
-    with serving(db, apply_catalog(db, with_goal())) as url:
+    stored = apply_catalog(db, with_goal())
+    keep(db, stored, "big", *(item.name for _, _, item in CATALOG.line_items()))
+    with serving(db, stored) as url:
         yield url
 
 

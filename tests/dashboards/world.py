@@ -68,7 +68,8 @@ def stored(sites: Sequence[dict[str, Any]], archived: Sequence[tuple[str, str]] 
     catalog = Catalog.model_validate({"site": sites})
     paths: list[tuple[str, ...]] = [("slot", s.name, slot.name) for s in catalog.site for slot in s.slot]
     gone: list[tuple[str, ...]] = [("slot", *pair) for pair in archived]
-    ids = {path: number for number, path in enumerate([*paths, *gone], start=1)}
+    site_paths: list[tuple[str, ...]] = [("site", s.name) for s in catalog.site]
+    ids = {path: number for number, path in enumerate([*paths, *gone, *site_paths], start=1)}
     return Stored(1, catalog, ids, clicks={}, archived={path: {} for path in gone}, campaigns={})
 
 

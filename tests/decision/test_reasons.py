@@ -12,7 +12,7 @@ from adserver.catalog.model import Catalog
 from adserver.decision.context import Ask, Context
 from adserver.decision.look import look
 from adserver.decision.matching import matching
-from adserver.decision.reasons import replay_pages
+from adserver.decision.reasons import count_reasons, replay_pages
 from adserver.decision.tally import Tally
 from adserver.decision.verdicts import distance, judge
 from adserver.decision.week import Sample
@@ -94,3 +94,32 @@ def test_pages_of_slots_that_are_gone_are_not_counted() -> None:
     gone = [Sample(NOW, Context("daily"), (Ask("gone"),)), Sample(NOW, Context("elsewhere"), (TOP,))]
     found = replay_pages(decider, 0, gone)
     assert (found.page_count, found.served_count, found.hindrances) == (0, 0, [])
+
+
+@given(asked())
+def test_all_line_items_are_counted_by_what_each_is_judged(drawn: tuple[Catalog, Sample]) -> None:
+    catalog, sample = drawn
+    decider = steering_of(catalog, NOW).decider
+    found = count_reasons(decider, [sample], Random(5))
+    luck = Random(Random(5).getrandbits(32))
+    looked = look(decider, sample.context, sample.asks, NOW, luck, Tally())
+    rules = judge(looked).rules
+    expected = {}
+    for position, item_id in enumerate(decider.index.item_ids):
+        by_slot = [rules[slot.number][position] for slot in looked.slots]
+        best = min(by_slot, key=distance, default="site")
+        if best not in ("site", "not.site", "ended", "not_started"):
+            expected[item_id, best] = 1
+    assert found == expected
+
+
+def test_where_scores_are_equal_nobody_wins_every_page() -> None:
+    """Each of three has a third of 120 pages, within five standard deviations."""
+    catalog = catalog_of(*(paying(name, "4") for name in ("one", "two", "three")))
+    steering = steering_of(catalog, NOW)
+    counts = count_reasons(steering.decider, samples(*["world"] * 120), Random(1))
+    won = [count for (_, rule), count in counts.items() if rule == "won"]
+    assert len(won) == 3
+    replayed = [replay_pages(steering.decider, position, samples(*["world"] * 120)) for position in range(3)]
+    for count in (*won, *(one.served_count for one in replayed)):
+        assert 0 < count < 120

@@ -50,3 +50,28 @@ def rule_name(rule: str) -> str:
     excluded, stem = stem.startswith("not."), stem.removeprefix("not.")
     name = _NAMES.get(stem) or _NAMES.get(stem.partition(".")[0]) or stem.removeprefix("values.")
     return f"Excluded: {name.lower()}" if excluded else name
+
+
+#: What keeps a line item from pages, in a few kinds, and what each is called.
+KINDS: Mapping[str, str] = {
+    "serves": "Serves",
+    "ahead": "Ahead of its time",
+    "contest": "Others came first",
+    "limits": "Goal, budget, cap or label",
+    "target": "Targeting",
+    "creative": "Creatives",
+    "paused": "Paused",
+}
+_KIND_OF: Mapping[str, str] = {
+    "won": "serves",
+    "resting": "ahead",
+    **dict.fromkeys(("capped", "no_consent_to_count", "used_up", "label", "repeated"), "limits"),
+    **dict.fromkeys(("theme", "size", "not_approved"), "creative"),
+    **dict.fromkeys(("target", "hours", "slot", "site", "topic_excluded", "no_consent_to_network"), "target"),
+    "paused": "paused",
+}
+
+
+def kind_of(rule: str) -> str:
+    """The kind, of `KINDS`, that a rule is of."""
+    return _KIND_OF.get(rule.removeprefix("not.").partition(".")[0], "contest")
