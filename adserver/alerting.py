@@ -14,7 +14,6 @@ from adserver.accounts.mail import Mail
 from adserver.catalog.model import Site
 from adserver.clock import Clock, to_day, to_ms
 from adserver.engines.sqlite_claims import Claims
-from adserver.errors import StorageFailed
 from adserver.measurement.alerts import AlertSource
 from adserver.settings import Settings
 from dashboards.alert_words import mail_text, subject_of, webhook_body
@@ -42,23 +41,30 @@ class Alerting:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 await self.look()
-            except StorageFailed:
-                _log.exception("alerts not read; they are tried again")
+            except Exception:
+                _log.exception("alerts not looked for; they are tried again")
 
     async def look(self) -> None:
-        """Tell what is unusual on sites of which nobody has been told today. Raises StorageFailed."""
+        """Tell what is unusual on sites of which nobody has been told today."""
         now = self._clock()
         for site in self._sites():
             local = now.astimezone(site.zone)
             today = to_day(local.date())
             if local.hour < self._settings.alert_hour or self._told.get(site.name) == today:
                 continue
-            alerts = await self._source.read(site.name)
-            mine = await asyncio.to_thread(self._claim, f"alerts.{site.name}", today, to_ms(now))
-            self._told[site.name] = today
-            if mine and alerts.found:
-                self._tell(subject_of(alerts), mail_text(alerts, self._settings.base_url))
-                await self._post(webhook_body(alerts, self._settings.base_url))
+            try:
+                await self._look_at(site, today, to_ms(now))
+            except Exception:
+                # Such as a site that left the catalog meanwhile: the others are looked at all the same.
+                _log.exception("alerts of a site not read; they are tried again", site=site.name)
+
+    async def _look_at(self, site: Site, today: int, now_ms: int) -> None:
+        alerts = await self._source.read(site.name)
+        mine = await asyncio.to_thread(self._claim, f"alerts.{site.name}", today, now_ms)
+        self._told[site.name] = today
+        if mine and alerts.found:
+            self._tell(subject_of(alerts), mail_text(alerts, self._settings.base_url))
+            await self._post(webhook_body(alerts, self._settings.base_url))
 
     def _claim(self, name: str, today: int, at_ms: int) -> bool:
         with Claims(self._settings.db) as claims:

@@ -100,6 +100,26 @@ def test_each_is_told_once_and_whatever_the_webhook_answers(tmp_path: Path, stat
     assert body["day"] == "2026-11-23" and body["alerts"][0]["usual"] == USUAL[2]
 
 
+def test_a_site_that_left_the_catalog_does_not_keep_the_others_from_being_told(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    stored = apply_catalog(db, PAID)
+    write(db, stored, mondays(USUAL, USUAL, USUAL, (0, 0, 0)))
+
+    async def told(url: str) -> None:
+        settings = Settings(db=db, alert_webhook=url, alert_min_requests=100)
+        rollups, progress = SqliteReport(db), SqliteProgress(db)
+        sources = sources_of(settings, rollups, progress, lambda: stored, lambda: NOW)
+        (here,) = sources.reports.sites()
+        gone = here.model_copy(update={"name": "gone"})
+        await Alerting(settings, sources.alerts, lambda: NOW, lambda: [gone, here]).look()
+        await rollups.close()
+        await progress.close()
+
+    with hook(200) as (url, taken):
+        asyncio.run(told(url))
+    assert [body["site"] for body in taken] == [stored.catalog.site[0].name]
+
+
 def test_a_running_server_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alerting, "_LOOK_SECONDS", 0.05)
     db = tmp_path / "a.db"
