@@ -1,78 +1,49 @@
-"""A running server, each morning → what is unusual on its sites, by mail and to a webhook, once each day."""
+"""The day that is over on a site → what was unusual on it, by mail and to a webhook."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import urllib.request
-from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import structlog
 
 from adserver.accounts.mail import Mail
 from adserver.catalog.model import Site
-from adserver.clock import Clock, to_day, to_ms
-from adserver.engines.sqlite_claims import Claims
-from adserver.measurement.alerts import AlertSource
+from adserver.measurement.alerts import Alerts, AlertSource
+from adserver.mornings import Tell
 from adserver.settings import Settings
 from dashboards.alert_words import mail_text, subject_of, webhook_body
 
 _log = structlog.get_logger()
-_LOOK_SECONDS = 300
-Sites = Callable[[], Sequence[Site]]
 
 
 class Alerting:
-    """Looks at each site once its day is over, and tells. Of several workers, one tells."""
+    """Told each morning."""
 
-    def __init__(self, settings: Settings, source: AlertSource, clock: Clock, sites: Sites) -> None:
-        """`sites`: those of the catalog in service."""
+    name = "alerts"
+
+    def __init__(self, settings: Settings, source: AlertSource, mail: Mail) -> None:
         self._settings = settings
         self._source = source
-        self._clock = clock
-        self._sites = sites
-        self._mail = Mail(settings)
-        self._told: dict[str, int] = {}
+        self._mail = mail
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            try:
-                await self.look()
-            except Exception:
-                _log.exception("alerts not looked for; they are tried again")
+    def due(self, local: datetime) -> date | None:
+        """The day that has begun, from the hour on at which alerts are told."""
+        return local.date() if local.hour >= self._settings.alert_hour else None
 
-    async def look(self) -> None:
-        """Tell what is unusual on sites of which nobody has been told today."""
-        now = self._clock()
-        for site in self._sites():
-            local = now.astimezone(site.zone)
-            today = to_day(local.date())
-            if local.hour < self._settings.alert_hour or self._told.get(site.name) == today:
-                continue
-            try:
-                await self._look_at(site, today, to_ms(now))
-            except Exception:
-                # Such as a site that left the catalog meanwhile: the others are looked at all the same.
-                _log.exception("alerts of a site not read; they are tried again", site=site.name)
-
-    async def _look_at(self, site: Site, today: int, now_ms: int) -> None:
+    async def prepare(self, site: Site, day: date) -> Tell | None:
+        """Tell what was unusual yesterday, if anything was."""
         alerts = await self._source.read(site.name)
-        mine = await asyncio.to_thread(self._claim, f"alerts.{site.name}", today, now_ms)
-        self._told[site.name] = today
-        if mine and alerts.found:
-            self._tell(subject_of(alerts), mail_text(alerts, self._settings.base_url))
-            await self._post(webhook_body(alerts, self._settings.base_url))
+        return (lambda: self._tell(alerts)) if alerts.found else None
 
-    def _claim(self, name: str, today: int, at_ms: int) -> bool:
-        with Claims(self._settings.db) as claims:
-            return claims.claim(name, today, at_ms)
-
-    def _tell(self, subject: str, text: str) -> None:
+    async def _tell(self, alerts: Alerts) -> None:
+        subject, text = subject_of(alerts), mail_text(alerts, self._settings.base_url)
         for to in self._settings.alert_to:
             self._mail.send(to, subject, text)
+        await self._post(webhook_body(alerts, self._settings.base_url))
 
     async def _post(self, body: dict[str, Any]) -> None:
         if self._settings.alert_webhook:

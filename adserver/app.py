@@ -16,7 +16,6 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from adserver.alerting import Alerting
 from adserver.catalogs import Catalogs
 from adserver.clock import Clock, system_clock, to_ms
 from adserver.decision.frequency import caps_room
@@ -43,6 +42,7 @@ from adserver.measurement.log import EventLog
 from adserver.measurement.pulse import Pulse, slots_asked
 from adserver.measurement.sections import SECTIONS, Sections
 from adserver.measurement.token import FillIds, TokenKey
+from adserver.mornings import Mornings
 from adserver.reasons import ReasonKeeper
 from adserver.serving.consent import Consents
 from adserver.serving.edge import Edge
@@ -63,6 +63,7 @@ from adserver.serving.trackers import routes as tracker_routes
 from adserver.serving.vast import routes as vast_routes
 from adserver.serving.visitor import country_lookup
 from adserver.settings import Settings
+from adserver.told import told_each_morning
 from adserver.upkeep import keep_up, read_ahead
 from dashboards.sources import Sources, sources_of
 
@@ -179,8 +180,8 @@ class App:
         settings = self.settings
         keeping = keep_up(settings, self._clock, self._current, parts.jobs)
         tasks = [loop.run(), reasons.run(), keeping, read_ahead(sources), self._pulse(parts).run()]
-        if settings.alert_to or settings.alert_webhook:
-            tasks.append(Alerting(settings, sources.alerts, self._clock, sources.reports.sites).run())
+        if told := told_each_morning(settings, sources):
+            tasks.append(Mornings(settings, self._clock, sources.reports.sites, told).run())
         return tasks
 
     def _pulse(self, parts: Parts) -> Pulse:

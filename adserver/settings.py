@@ -198,6 +198,9 @@ class Settings(BaseSettings):
     #: Who is told each morning what was unusual the day before: addresses, separated by commas, and a web
     #: address that is sent the same as JSON.
     alert_to: Annotated[tuple[str, ...], NoDecode] = ()
+    #: Who is sent each site's report of a week, on Mondays, and of a month, on the first, from this hour on.
+    report_to: Annotated[tuple[str, ...], NoDecode] = ()
+    report_hour: Annotated[int, Field(ge=0, le=23)] = 7
     alert_webhook: SecretStr | None = None
     #: From this hour on, where the site is; and on fewer requests a day nothing is said of a site or slot.
     alert_hour: Annotated[int, Field(ge=0, le=23)] = 7
@@ -219,7 +222,7 @@ class Settings(BaseSettings):
             raise ValueError(f"is not such as {example}")
         return url
 
-    @field_validator("alert_to", mode="before")
+    @field_validator("alert_to", "report_to", mode="before")
     @classmethod
     def _addresses(cls, text: object, info: ValidationInfo) -> object:
         """Mails need a server that takes them."""

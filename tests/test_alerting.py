@@ -17,12 +17,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from adserver import alerting
-from adserver.alerting import Alerting
+from adserver import mornings
 from adserver.engines.sqlite_claims import Claims
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.engines.sqlite_report import SqliteReport
+from adserver.mornings import Mornings
 from adserver.settings import Settings
+from adserver.told import told_each_morning
 from dashboards.sources import sources_of
 from tests.accounts.test_mail import postbox
 from tests.measurement.test_alerts import USUAL, mondays, write
@@ -53,14 +54,17 @@ def hook(status: int) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         server.shutdown()
 
 
-async def mornings(
+async def look_after(
     settings: Settings, stored: Any, mails: list[Message], expected: dict[float, int]
 ) -> list[int]:
     """Two workers look some hours after NOW; how many mails there are then, once those expected came."""
     now = [NOW]
     rollups, progress = SqliteReport(settings.db), SqliteProgress(settings.db)
     sources = sources_of(settings, rollups, progress, lambda: stored, lambda: now[0])
-    workers = [Alerting(settings, sources.alerts, lambda: now[0], sources.reports.sites) for _ in "12"]
+    workers = [
+        Mornings(settings, lambda: now[0], sources.reports.sites, told_each_morning(settings, sources))
+        for _ in "12"
+    ]
     counts: list[int] = []
     for after, count in expected.items():
         now[0] = NOW + timedelta(hours=after)
@@ -92,7 +96,7 @@ def test_each_is_told_once_and_whatever_the_webhook_answers(tmp_path: Path, stat
         )
         # It is 11:45 there: at 06:45 nobody was told yet; the next day was as Tuesdays are: unknown.
         expected = {-5.0: 0, 0.0: 2, 0.2: 2, 24.0: 2}
-        assert asyncio.run(mornings(settings, stored, mails, expected)) == [*expected.values()]
+        assert asyncio.run(look_after(settings, stored, mails, expected)) == [*expected.values()]
     assert {mail["To"] for mail in mails} == {"ops@news.example", "editor@news.example"}
     assert "https://ads.example/reports/?site=" in str(mails[0].get_payload(decode=True))
     (body,) = taken
@@ -111,7 +115,8 @@ def test_a_site_that_left_the_catalog_does_not_keep_the_others_from_being_told(t
         sources = sources_of(settings, rollups, progress, lambda: stored, lambda: NOW)
         (here,) = sources.reports.sites()
         gone = here.model_copy(update={"name": "gone"})
-        await Alerting(settings, sources.alerts, lambda: NOW, lambda: [gone, here]).look()
+        tasks = told_each_morning(settings, sources)
+        await Mornings(settings, lambda: NOW, lambda: [gone, here], tasks).look()
         await rollups.close()
         await progress.close()
 
@@ -121,7 +126,7 @@ def test_a_site_that_left_the_catalog_does_not_keep_the_others_from_being_told(t
 
 
 def test_a_running_server_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alerting, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(mornings, "_LOOK_SECONDS", 0.05)
     db = tmp_path / "a.db"
     write(db, apply_catalog(db, PAID), mondays(USUAL, USUAL, USUAL, (0, 0, 0)))
     with (

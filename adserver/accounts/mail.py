@@ -28,16 +28,18 @@ class Mail:
         """Whether the operator has named a server."""
         return self._settings.smtp_url is not None
 
-    def send(self, to: str, subject: str, text: str) -> None:
-        """Send a mail soon; what fails is logged, without what it says."""
-        task = asyncio.get_running_loop().create_task(self._send(to, subject, text))
+    def send(self, to: str, subject: str, text: str, html: str | None = None) -> None:
+        """Send a mail soon, as text and perhaps as HTML; what fails is logged, without what it says."""
+        task = asyncio.get_running_loop().create_task(self._send(to, subject, text, html))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _send(self, to: str, subject: str, text: str) -> None:
+    async def _send(self, to: str, subject: str, text: str, html: str | None) -> None:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = self._settings.mail_from, to, subject
         message.set_content(text)
+        if html is not None:
+            message.add_alternative(html, subtype="html")
         try:
             await asyncio.to_thread(self._deliver, message)
         except (OSError, smtplib.SMTPException) as error:

@@ -63,7 +63,9 @@ def test_readiness_tells_of_each_periodic_job(tmp_path: Path) -> None:
         assert (body["status"], body["catalog"]) == ("ready", 1)
         assert body["events"] == {"waiting": 0, "written": True, "last_event_age_seconds": None}
         jobs = body["jobs"]
-        assert [*jobs] == ["tick", "rates", "plan", "catalog", "fill_ids", "retention", "thinning"]
+        assert [*jobs] == [
+            *("tick", "rates", "plan", "reasons", "catalog", "fill_ids", "retention", "thinning"),
+        ]
         assert (jobs["tick"]["every_seconds"], jobs["retention"]["every_seconds"]) == (0.02, 86_400)
         assert not any(job["failing"] or job["failures"] for job in jobs.values())
         # Learned at the start; planned when there is enough to plan from; the rest is done once a day.
