@@ -77,6 +77,16 @@ def local_day(at: datetime, zone: ZoneInfo) -> int:
     return at.astimezone(zone).toordinal() - _EPOCH_DAY
 
 
+def local_hour(at: datetime, zone: ZoneInfo) -> int:
+    """The hour that clocks of a zone show, in hours since they showed 1970-01-01 00:00."""
+    return 24 * local_day(at, zone) + at.astimezone(zone).hour
+
+
+def hour_shown(hour: int) -> datetime:
+    """What clocks show when an hour of `local_hour` begins; naive."""
+    return datetime.combine(date.fromordinal(_EPOCH_DAY + hour // 24), time(hour % 24))
+
+
 def next_midnight(at: datetime, zone: ZoneInfo) -> datetime:
     """The instant at which the local date after that of an instant begins, aware, UTC."""
     return day_start(at.astimezone(zone).date() + timedelta(days=1), zone)

@@ -52,7 +52,7 @@ class Mornings:
             try:
                 await self.look()
             except Exception:
-                _log.exception("nothing could be told this morning; it is tried again")
+                _log.exception("sites could not be looked at this morning; they are again soon")
 
     async def look(self) -> None:
         """Tell what is due and was not told yet."""
@@ -66,7 +66,7 @@ class Mornings:
                     await self._tell(task, site, day, name, to_ms(now))
                 except Exception:
                     # Such as a site that left the catalog meanwhile: the others are looked at all the same.
-                    _log.exception("a site's morning was not told; it is tried again", task=name)
+                    _log.exception("a site's morning was not told", task=name)
 
     async def _tell(self, task: Task, site: Site, day: date, name: str, now_ms: int) -> None:
         tell = await task.prepare(site, day)

@@ -9,24 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from adserver.clock import Clock
-from adserver.decision.look import ledger_of
+from adserver.clock import Clock, local_hour
+from adserver.decision.look import scratch
 from adserver.decision.page import Decider
 from adserver.decision.reasons import count_reasons
 from adserver.decision.steering import Steering
-from adserver.decision.week import Sample
+from adserver.decision.week import Sample, thinned
 from adserver.engines.catalog_store import Stored
 from adserver.engines.sqlite_reasons import Kept, ReasonLog
 from adserver.serving.jobs import Jobs
 from adserver.settings import Settings
 
 JOB = "reasons"
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (as clocks on the wall show it)
-_HOUR = timedelta(hours=1)
 #: Hours are asked for today and yesterday, whatever the time zone.
 _KEPT_HOURS = 72
 
@@ -64,19 +61,11 @@ class ReasonKeeper:
             since, self._since = self._since, self._clock()
             samples = [one for one in self._steering.learned.samples if since <= one.at < self._since]
             if samples:
-                await asyncio.to_thread(self._keep, self._scratch(), self._thinned(samples), self._current())
+                some = thinned(samples, self._settings.max_reason_pages)
+                await asyncio.to_thread(self._keep, scratch(self._steering.decider), some, self._current())
 
-    def _scratch(self) -> Decider:
-        """One that decides as the serving one would, and on which nothing depends."""
-        decider = self._steering.decider
-        return Decider(decider.index, ledger_of(decider.ledger), decider.standing, max_memo=1)
-
-    def _thinned(self, samples: Sequence[Sample]) -> Sequence[Sample]:
-        every = -(-len(samples) // self._settings.max_reason_pages)
-        return samples[::every]
-
-    def _keep(self, scratch: Decider, samples: Sequence[Sample], stored: Stored) -> None:
-        zones = {name: site.zone for name, site in scratch.index.sites.items()}
+    def _keep(self, decider: Decider, samples: Sequence[Sample], stored: Stored) -> None:
+        zones = {name: site.zone for name, site in decider.index.sites.items()}
         by_hour: dict[tuple[int, int], list[Sample]] = {}
         for one in samples:
             name = one.context.site
@@ -86,13 +75,8 @@ class ReasonKeeper:
         found = [
             Kept(site, hour, item, rule, count)
             for (site, hour), some in by_hour.items()
-            for (item, rule), count in count_reasons(scratch, some, self._rng).items()
+            for (item, rule), count in count_reasons(decider, some, self._rng).items()
         ]
         hour = local_hour(self._since, ZoneInfo("UTC"))
         with ReasonLog(self._settings.db) as log:
             log.add(found, hour - _KEPT_HOURS, hour // 24 - self._settings.reason_days)
-
-
-def local_hour(at: datetime, zone: ZoneInfo) -> int:
-    """An instant → the hour that clocks of a zone show, in hours since they showed 1970-01-01 00:00."""
-    return (at.astimezone(zone).replace(tzinfo=None) - _EPOCH) // _HOUR

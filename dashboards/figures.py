@@ -154,14 +154,20 @@ def _labels(days: Sequence[DayLine], earlier: Sequence[DayLine], currency: str) 
     """What hovering says of each day; nothing is drawn."""
     beside = [*earlier, *[None] * (len(days) - len(earlier))]
     texts = [_label(line, before, currency) for line, before in zip(days, beside, strict=True)]
+    amounts = [line.totals.revenue_micros / MICROS for line in days]
+    return labels([line.day.isoformat() for line in days], amounts, texts)
+
+
+def labels(x: Sequence[str], y: Sequence[float], texts: Sequence[Sequence[str]]) -> Figure:
+    """What hovering says at some places, line by line, as Plotly shows it; nothing is drawn."""
     return {
         "type": "scatter",
         "mode": "markers",
         "name": "",
-        "x": [line.day.isoformat() for line in days],
-        "y": [line.totals.revenue_micros / MICROS for line in days],
+        "x": list(x),
+        "y": list(y),
         "marker": {"size": 1, "opacity": 0},
-        "customdata": [[f"{text[0]}<br>{'<br>'.join(text[1:])}"] for text in texts],
+        "customdata": [["<br>".join(lines)] for lines in texts],
         # No <b>: plotly.js draws it with a style attribute, which the pages' content policy refuses.
         "hovertemplate": "%{customdata[0]}<extra></extra>",
     }
@@ -218,7 +224,7 @@ def delivery_by_day(days: Sequence[tuple[date, Totals]], today: date) -> Figure:
     seen = bars("Viewable", [totals.viewable_count for _, totals in days], "var(--accent)")
     drawn |= {"customdata": [[text] for text in shown], "hovertemplate": "%{customdata[0]}<extra></extra>"}
     volumes = {**axis(5), "tickformat": "~s"}
-    dated = _dates([day for day, _ in days])
+    dated = date_axis([day for day, _ in days])
     return {
         "data": [drawn, {**seen, "hoverinfo": "skip"}],
         "layout": layout(barmode="overlay", hovermode="x", xaxis=dated, yaxis=volumes),
@@ -247,13 +253,14 @@ def layout(**more: Any) -> Figure:
 
 
 def _layout(days: Sequence[DayLine], currency: str) -> Figure:
-    dates = {**_dates([line.day for line in days]), "anchor": "y2"}
+    dates = {**date_axis([line.day for line in days]), "anchor": "y2"}
     amounts = {**axis(5), "domain": [0.34, 1], "tickprefix": plain(symbol(currency)), "tickformat": ",~f"}
     volumes = {**axis(3), "domain": [0, 0.22], "tickformat": "~s"}
     return layout(barmode="stack", hovermode="x", xaxis=dates, yaxis=amounts, yaxis2=volumes)
 
 
-def _dates(days: Sequence[date]) -> Figure:
+def date_axis(days: Sequence[date]) -> Figure:
+    """An axis of days, with bars on the midnight that begins each."""
     assert days, "a report has at least one day"
     every = -(-len(days) // MOST_TICKS)
     return {

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -66,6 +66,11 @@ def query_of(choice: Choice, **more: str | None) -> str:
     if choice.slot is not None:
         pairs["slot"] = choice.slot
     return urlencode({**pairs, **{name: value for name, value in more.items() if value is not None}})
+
+
+def why_href(line_item: str) -> str:
+    """Where it is said what keeps a line item from serving, with examples."""
+    return f"/console/why/{quote(line_item, safe='')}"
 
 
 def frame_of(

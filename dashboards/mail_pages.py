@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from adserver.measurement.lines import CampaignLine
 from adserver.measurement.pace import Pace
@@ -86,5 +85,5 @@ def bars(report: Report) -> list[Bar]:
 
 
 def _moved(campaigns: Sequence[CampaignLine]) -> list[CampaignLine]:
-    ranked = sorted(campaigns, key=lambda line: -abs(line.change_micros))
-    return [*islice((line for line in ranked if line.change_micros), _MOST_CAMPAIGNS)]
+    changed = [line for line in campaigns if line.change_micros]
+    return sorted(changed, key=lambda line: -abs(line.change_micros))[:_MOST_CAMPAIGNS]

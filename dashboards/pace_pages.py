@@ -11,7 +11,7 @@ from adserver.measurement.pace import Pace, PaceLine
 from adserver.measurement.report import Site
 from dashboards import words
 from dashboards.exports import RATIO_PLACES, Row, asked
-from dashboards.frame import TEMPLATES, frame_of
+from dashboards.frame import TEMPLATES, frame_of, why_href
 
 COLUMNS = (
     *("advertiser", "campaign", "line_item", "unit", "start", "end", "goal", "delivered_count"),
@@ -67,7 +67,7 @@ def bullet(line: PaceLine, now: datetime) -> Bullet:
         verdict=verdict(line),
         grade=grade,
         left=_left(line.end - now),
-        why="" if grade == "good" else f"/console/why/{quote(line.line_item, safe='')}",
+        why="" if grade == "good" else why_href(line.line_item),
     )
 
 

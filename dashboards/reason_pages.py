@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from urllib.parse import quote
 
 from adserver.decision.rule_names import KINDS, kind_of, rule_name
 from adserver.decision.verdicts import WON
@@ -14,8 +13,8 @@ from adserver.measurement.reasons import ReasonLine, ReasonReport, ReasonTime
 from adserver.measurement.report import Site
 from dashboards import words
 from dashboards.exports import RATIO_PLACES, Row, asked
-from dashboards.figures import CONFIG, DAY_MS, MOST_TICKS, Figure, axis, layout, plain
-from dashboards.frame import TEMPLATES, frame_of, query_of
+from dashboards.figures import CONFIG, DAY_MS, MOST_TICKS, Figure, axis, date_axis, labels, layout, plain
+from dashboards.frame import TEMPLATES, frame_of, query_of, why_href
 
 COLUMNS = ("line_item", "start", "rule", "reason", "page_count", "page_share")
 #: A part of fewer sampled pages than this says little.
@@ -56,13 +55,11 @@ def reasons_page(found: ReasonReport, sites: Sequence[Site]) -> str:
         summary=summary(found),
         shown=[_shown(line, found) for line in found.lines],
         kinds=_kinds(found),
-        figure=reasons_over_time(found) if chosen and any(one.rules for one in found.times) else None,
-        times=[one for one in found.times if one.rules],
+        figure=reasons_over_time(found) if found.times else None,
         name_of=rule_name,
-        kind_of=kind_of,
         kind_names=KINDS,
         time_name=lambda one: _time_name(one, found),
-        why=f"/console/why/{quote(chosen.line_item, safe='')}" if chosen else "",
+        why=why_href(chosen.line_item) if chosen else "",
         few_pages=FEW_PAGES,
     )
 
@@ -128,12 +125,11 @@ def _time_name(one: ReasonTime, found: ReasonReport) -> str:
 
 def reasons_over_time(found: ReasonReport) -> Figure:
     """A bar for each hour or day: the parts of the pages on which one line item served, or why not."""
-    step = timedelta(hours=1 if found.by_hour else 24)
-    times = [one for one in found.times if one.rules]
+    times = found.times
     by_kind = [_by_kind(one.rules) for one in times]
     sums = [sum(counts.values()) for counts in by_kind]
     # An hour's bar covers the hour, and a day's stands on the midnight that begins it, as everywhere.
-    shift = step / 2 if found.by_hour else timedelta()
+    shift = timedelta(minutes=30 if found.by_hour else 0)
     x = [(one.start + shift).isoformat() for one in times]
     bars = [
         {
@@ -148,50 +144,32 @@ def reasons_over_time(found: ReasonReport) -> Figure:
         for kind in KINDS
         if any(kind in counts for counts in by_kind)
     ]
-    labels = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "",
-        "x": x,
-        "y": [1] * len(x),
-        "marker": {"size": 1, "opacity": 0},
-        "customdata": [[_label(one, found)] for one in times],
-        "hovertemplate": "%{customdata[0]}<extra></extra>",
-    }
     parts = {**axis(5), "tickformat": ".0%", "range": [0, 1.02], "tickvals": [0, 0.25, 0.5, 0.75, 1]}
     return {
-        "data": [*bars, labels],
+        "data": [*bars, labels(x, [1] * len(x), [_label(one, found) for one in times])],
         "layout": layout(barmode="stack", hovermode="x", xaxis=_time_axis(found), yaxis=parts),
         "config": CONFIG,
     }
 
 
 def _time_axis(found: ReasonReport) -> Figure:
-    step = timedelta(hours=1 if found.by_hour else 24)
     period = found.choice.period
-    first = datetime.combine(period.first, time())
-    end = datetime.combine(period.last + timedelta(days=1), time())
-    half = timedelta() if found.by_hour else step / 2
-    every = -(-((end - first) // step) // MOST_TICKS)
-    return {
-        "type": "date",
-        "fixedrange": True,
-        "automargin": True,
-        "showgrid": False,
-        "range": [(first - half).isoformat(), (end - half).isoformat()],
-        "tick0": first.isoformat(),
-        "dtick": (max(every, 3) * _HOUR_MS) if found.by_hour else every * DAY_MS,
-        "tickformat": "%H:00\n%-d %b" if found.by_hour else "%-d\n%b",
-        "tickangle": 0,
-        "ticks": "",
+    days = date_axis([*period.days])
+    if not found.by_hour:
+        return days
+    first, hours = datetime.combine(period.first, time()), 24 * len(period)
+    return days | {
+        "range": [first.isoformat(), (first + timedelta(hours=hours)).isoformat()],
+        "dtick": max(-(-hours // MOST_TICKS), 3) * _HOUR_MS,
+        "tickformat": "%H:00\n%-d %b",
     }
 
 
-def _label(one: ReasonTime, found: ReasonReport) -> str:
+def _label(one: ReasonTime, found: ReasonReport) -> list[str]:
     whole = sum(one.rules.values())
     texts = [f"{_time_name(one, found)}: {words.counted(whole, 'sampled page')}"]
     texts += [f"{words.percent(count / whole, 0)} {rule_name(rule)}" for rule, count in one.rules.items()]
-    return "<br>".join(plain(text) for text in texts)
+    return [plain(text) for text in texts]
 
 
 def reason_rows(found: ReasonReport) -> list[Row]:

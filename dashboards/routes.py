@@ -6,8 +6,9 @@ What is asked stands in the query (`site`, `period`, or `from` and `to`), the sa
 from __future__ import annotations
 
 from asyncio import gather
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import structlog
 from starlette.middleware import Middleware
@@ -20,13 +21,8 @@ from adserver.accounts.ownership import report_scope
 from adserver.accounts.shares import Shares
 from adserver.errors import InvalidInput, StorageFailed
 from adserver.measurement.cuts import Breakdown, Cuts
-from adserver.measurement.hours import Hours
-from adserver.measurement.pace import Paces
-from adserver.measurement.reasons import ReasonReports
-from adserver.measurement.report import Choice, Report, Reports
-from adserver.measurement.section_report import SectionReports
+from adserver.measurement.report import Choice, Report, Reports, Site
 from adserver.measurement.statement import Statement
-from adserver.measurement.vitals import AllVitals
 from adserver.web.compressed import COMPRESSED
 from adserver.web.door import principal_of
 from dashboards import (
@@ -61,6 +57,7 @@ NOT_FOR_ADVERTISERS = "These are the reports of a whole site, which are its publ
 
 _log = structlog.get_logger()
 
+T = TypeVar("T")
 Handler = Callable[[Request], Awaitable[Response]]
 #: (request, the reports that one may see, what was chosen) → one of them in one form.
 Tell = Callable[[Request, Reports, Choice], Awaitable[Response]]
@@ -92,12 +89,7 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
         Route("/reach", _answer(reports, _reach_page(cuts), refuse_page)),
         Route("/reach.json", _answer(reports, _reach_json(cuts), refuse_json)),
         Route("/reach.csv", _answer(reports, _reach_csv(cuts), refuse_text)),
-        *_all_forms(sources, "hours", _hours(sources.hours)),
-        *_all_forms(sources, "delivery", _pace(sources.paces)),
-        *_all_forms(sources, "reasons", _reasons(sources.reasons)),
-        *_all_forms(sources, "sections", _sections(sources.sections)),
-        *_all_forms(sources, "live", _live(sources.vitals)),
-        *_all_forms(sources, "creatives", _creatives),
+        *_in_all_forms(sources),
         *_statement_routes(sources),
         *behind_door(sources, shares),
     ]
@@ -109,106 +101,73 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """One report in each form: its page, what its JSON says, and the lines of its CSV."""
+class _Forms(Generic[T]):
+    """A report as a page, as what its JSON says, and as the lines of its CSV."""
 
-    page: Callable[[], str]
-    body: Callable[[], exports.Row]
-    rows: Callable[[], list[exports.Row]]
+    page: Callable[[T, Sequence[Site]], str]
+    body: Callable[[T], exports.Row]
+    rows: Callable[[T], list[exports.Row]]
     columns: tuple[str, ...]
 
 
-#: (request, the reports that one may see, what was chosen) → a report.
-_Read = Callable[[Request, Reports, Choice], Awaitable[_Told]]
+_HOURS = _Forms(hour_pages.hours_page, hour_pages.hours_json, hour_pages.hour_rows, hour_pages.COLUMNS)
+_PACE = _Forms(pace_pages.pace_page, pace_pages.pace_json, pace_pages.pace_rows, pace_pages.COLUMNS)
+_REASONS = _Forms(
+    reason_pages.reasons_page, reason_pages.reasons_json, reason_pages.reason_rows, reason_pages.COLUMNS
+)
+_SECTIONS = _Forms(
+    section_pages.section_page, section_pages.section_json, section_pages.section_rows, section_pages.COLUMNS
+)
+_LIVE = _Forms(live_pages.live_page, live_pages.live_json, live_pages.live_rows, live_pages.COLUMNS)
+_CREATIVES = _Forms(
+    creative_pages.creatives_page,
+    creative_pages.creatives_json,
+    creative_pages.creative_rows,
+    creative_pages.COLUMNS,
+)
 
 
-def _hours(hours: Hours) -> _Read:
-    async def read(_request: Request, own: Reports, choice: Choice) -> _Told:
-        found = await hours.read(choice)
-        return _Told(
-            lambda: hour_pages.hours_page(found, own.sites()),
-            lambda: hour_pages.hours_json(found),
-            lambda: hour_pages.hour_rows(found),
-            hour_pages.COLUMNS,
-        )
+def _in_all_forms(sources: Sources) -> list[BaseRoute]:
+    def word(request: Request, name: str) -> str:
+        return request.query_params.get(name, "")
 
-    return read
-
-
-def _pace(paces: Paces) -> _Read:
-    async def read(_request: Request, own: Reports, choice: Choice) -> _Told:
-        found = await paces.read(choice, own.only)
-        return _Told(
-            lambda: pace_pages.pace_page(found, own.sites()),
-            lambda: pace_pages.pace_json(found),
-            lambda: pace_pages.pace_rows(found),
-            pace_pages.COLUMNS,
-        )
-
-    return read
+    return [
+        *_all_forms(sources, "hours", _HOURS, lambda _, _own, choice: sources.hours.read(choice)),
+        *_all_forms(sources, "delivery", _PACE, lambda _, own, choice: sources.paces.read(choice, own.only)),
+        *_all_forms(
+            sources,
+            "reasons",
+            _REASONS,
+            lambda request, _own, choice: sources.reasons.read(choice, word(request, "line_item")),
+        ),
+        *_all_forms(
+            sources,
+            "sections",
+            _SECTIONS,
+            lambda request, _own, choice: sources.sections.read(choice, word(request, "section")),
+        ),
+        *_all_forms(sources, "live", _LIVE, lambda _, own, choice: sources.vitals.read(choice, own.only)),
+        *_all_forms(sources, "creatives", _CREATIVES, lambda _, own, choice: own.read(choice)),
+    ]
 
 
-def _sections(sections: SectionReports) -> _Read:
-    async def read(request: Request, own: Reports, choice: Choice) -> _Told:
-        found = await sections.read(choice, request.query_params.get("section", ""))
-        return _Told(
-            lambda: section_pages.section_page(found, own.sites()),
-            lambda: section_pages.section_json(found),
-            lambda: section_pages.section_rows(found),
-            section_pages.COLUMNS,
-        )
-
-    return read
-
-
-def _reasons(reasons: ReasonReports) -> _Read:
-    async def read(request: Request, own: Reports, choice: Choice) -> _Told:
-        found = await reasons.read(choice, request.query_params.get("line_item", ""))
-        return _Told(
-            lambda: reason_pages.reasons_page(found, own.sites()),
-            lambda: reason_pages.reasons_json(found),
-            lambda: reason_pages.reason_rows(found),
-            reason_pages.COLUMNS,
-        )
-
-    return read
-
-
-def _live(vitals: AllVitals) -> _Read:
-    async def read(_request: Request, own: Reports, choice: Choice) -> _Told:
-        found = await vitals.read(choice, own.only)
-        return _Told(
-            lambda: live_pages.live_page(found, own.sites()),
-            lambda: live_pages.live_json(found),
-            lambda: live_pages.live_rows(found),
-            live_pages.COLUMNS,
-        )
-
-    return read
-
-
-async def _creatives(_request: Request, own: Reports, choice: Choice) -> _Told:
-    found = await own.read(choice)
-    return _Told(
-        lambda: creative_pages.creatives_page(found, own.sites()),
-        lambda: creative_pages.creatives_json(found),
-        lambda: creative_pages.creative_rows(found),
-        creative_pages.COLUMNS,
-    )
-
-
-def _all_forms(sources: Sources, name: str, read: _Read) -> list[BaseRoute]:
+def _all_forms(
+    sources: Sources,
+    name: str,
+    forms: _Forms[T],
+    read: Callable[[Request, Reports, Choice], Awaitable[T]],
+) -> list[BaseRoute]:
     """The page of a report, its JSON and its CSV."""
 
     async def page(request: Request, own: Reports, choice: Choice) -> Response:
-        return HTMLResponse((await read(request, own, choice)).page(), headers=HEADERS)
+        found = await read(request, own, choice)
+        return HTMLResponse(forms.page(found, own.sites()), headers=HEADERS)
 
     async def body(request: Request, own: Reports, choice: Choice) -> Response:
-        return JSONResponse((await read(request, own, choice)).body(), headers=HEADERS)
+        return JSONResponse(forms.body(await read(request, own, choice)), headers=HEADERS)
 
     async def lines(request: Request, own: Reports, choice: Choice) -> Response:
-        told = await read(request, own, choice)
-        return csv_file(choice, name, told.rows(), told.columns)
+        return csv_file(choice, name, forms.rows(await read(request, own, choice)), forms.columns)
 
     return [
         Route(f"/{name}{suffix}", _answer(sources.reports, tell, refuse))

@@ -24,7 +24,7 @@ from adserver.decision.page import Decider
 from adserver.decision.standing import Standing
 from adserver.decision.tally import Tally
 
-#: A look at another instant is answered by a decider of its own, which need not remember more.
+#: A decider that serves no pages need not remember more.
 _MEMO = 100
 #: A copy of a ledger begins no days of its own.
 _NEVER_US = 1 << 62
@@ -77,7 +77,7 @@ def look(
     """
     index, standing = decider.index, decider.standing
     if elsewhen:
-        decider = Decider(index, ledger_of(decider.ledger, now), standing, max_memo=_MEMO)
+        decider = scratch(decider, now)
     luck = Random(0)
     luck.setstate(rng.getstate())
     page = decider.decide(context, asks, now, luck, tally)
@@ -94,6 +94,11 @@ def look(
     ]
     key = index.page_key(site, context) if site else None
     return Look(index, ledger, standing, context, asks, now, tally, page, key, slots)
+
+
+def scratch(decider: Decider, at: datetime | None = None, *, max_memo: int = _MEMO) -> Decider:
+    """A decider that decides as another would now, or at another instant, and on which nothing depends."""
+    return Decider(decider.index, ledger_of(decider.ledger, at), decider.standing, max_memo=max_memo)
 
 
 def ledger_of(ledger: Ledger, at: datetime | None = None) -> Ledger:

@@ -36,6 +36,11 @@ class Sample(NamedTuple):
     asks: tuple[Ask, ...]
 
 
+def thinned(samples: Sequence[Sample], most: int) -> list[Sample]:
+    """So many of them at most, evenly."""
+    return [*samples[:: max(1, -(-len(samples) // most))]]
+
+
 class Supply(NamedTuple):
     """The slots of the week to come in the order of time, and a pair for each slot and row that may take it.
 

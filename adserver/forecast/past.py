@@ -20,13 +20,12 @@ from adserver.catalog.model import LineItem
 from adserver.catalog.probe import probe
 from adserver.clock import Clock, bucket_of, bucket_start
 from adserver.decision.explain import Explanation
-from adserver.decision.look import ledger_of
+from adserver.decision.look import scratch
 from adserver.decision.matching import Matched, matching
-from adserver.decision.page import Decider
 from adserver.decision.reasons import Replayed, replay_pages
 from adserver.decision.rule_words import not_approved
 from adserver.decision.steering import Steering
-from adserver.decision.week import Sample
+from adserver.decision.week import Sample, thinned
 from adserver.engines.catalog_store import Stored
 from adserver.errors import AdserverError
 from adserver.settings import Settings
@@ -131,11 +130,10 @@ class PastPages:
         days = []
         for day in (_day(now, zone), _day(now, zone) - timedelta(days=1)):
             own = [sample for sample in samples if _day(sample.at, zone) == day]
-            own = _thinned(own, self._settings.max_replayed_pages)
+            own = thinned(own, self._settings.max_replayed_pages)
             elsewhen = own[0].at if own and day != _day(now, zone) else None
-            ledger = ledger_of(decider.ledger, elsewhen)
-            scratch = Decider(decider.index, ledger, decider.standing, max_memo=len(own) + 1)
-            days.append(DayReplayed(day, await asyncio.to_thread(replay_pages, scratch, position, own)))
+            mine = scratch(decider, elsewhen, max_memo=len(own) + 1)
+            days.append(DayReplayed(day, await asyncio.to_thread(replay_pages, mine, position, own)))
         return days
 
     async def estimate(
@@ -230,8 +228,3 @@ def question_of(sample: Sample) -> dict[str, str]:
 
 def _day(at: datetime, zone: ZoneInfo) -> date:
     return at.astimezone(zone).date()
-
-
-def _thinned(samples: Sequence[Sample], most: int) -> list[Sample]:
-    """So many of them at most, evenly."""
-    return list(samples[:: -(-len(samples) // most)]) if len(samples) > most else list(samples)

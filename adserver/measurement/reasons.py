@@ -6,20 +6,18 @@ the slot where it came closest. A line item is counted on pages of sites where i
 
 from __future__ import annotations
 
-from asyncio import gather
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
-from adserver.clock import to_day
+from adserver.clock import hour_shown, to_day
 from adserver.decision.verdicts import WON, distance
 from adserver.engines.catalog_store import Stored
 from adserver.engines.sqlite_reasons import DAY, HOUR, ItemReason, TimeReason
 from adserver.measurement.report import Choice
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (as clocks on the wall show it)
 #: So many days, of which today is the last, are shown by hour; more are shown by day.
 _DAYS_BY_HOUR = 2
 
@@ -40,7 +38,10 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReasonLine:
-    """One line item: rule → sampled pages, the most frequent first; "won" is where it serves."""
+    """One line item: rule → sampled pages, of which there are some, the most frequent first.
+
+    "won" is where it serves.
+    """
 
     line_item: str
     archived: bool
@@ -52,9 +53,9 @@ class ReasonLine:
         return sum(self.rules.values())
 
     @property
-    def served_rate(self) -> float | None:
-        """Of these, the part on which it serves; None without any."""
-        return self.rules.get(WON, 0) / self.page_count if self.page_count else None
+    def served_rate(self) -> float:
+        """Of these, the part on which it serves."""
+        return self.rules.get(WON, 0) / self.page_count
 
     @property
     def main_rule(self) -> str | None:
@@ -64,7 +65,7 @@ class ReasonLine:
 
 @dataclass(frozen=True, slots=True)
 class ReasonTime:
-    """One hour or day, as the site's clocks show its beginning; the counts of one line item in it."""
+    """One line item in an hour or day with sampled pages, as the site's clocks show its beginning."""
 
     start: datetime
     rules: Mapping[str, int]
@@ -99,20 +100,13 @@ class ReasonReports:
         scale = DAY // hours
         first, last = to_day(period.first) * scale, (to_day(period.last) + 1) * scale - 1
         site = stored.ids["site", choice.site.name]
-        wanted = stored.ids.get(("line_item", line_item), 0)
-        every, own = await gather(
-            self._source.by_item(site, hours, first, last),
-            self._source.by_time(site, hours, first, last, wanted),
-        )
-        lines = _lines(every, stored)
+        lines = _lines(await self._source.by_item(site, hours, first, last), stored)
         chosen = next((line for line in lines if line.line_item == line_item), lines[0] if lines else None)
-        if chosen and chosen.line_item != line_item:
-            own = await self._source.by_time(
-                site, hours, first, last, stored.ids["line_item", chosen.line_item]
-            )
-        return ReasonReport(
-            choice, lines, chosen, by_hour, _times(own, hours, range(first, last + 1), choice)
-        )
+        times: tuple[ReasonTime, ...] = ()
+        if chosen:
+            item = stored.ids["line_item", chosen.line_item]
+            times = _times(await self._source.by_time(site, hours, first, last, item), hours)
+        return ReasonReport(choice, lines, chosen, by_hour, times)
 
 
 def _lines(rows: Sequence[ItemReason], stored: Stored) -> tuple[ReasonLine, ...]:
@@ -125,16 +119,14 @@ def _lines(rows: Sequence[ItemReason], stored: Stored) -> tuple[ReasonLine, ...]
         ReasonLine(names[item][1], names[item] in stored.archived, _ranked(rules))
         for item, rules in found.items()
     ]
-    return tuple(sorted(lines, key=lambda line: (line.archived, line.served_rate or 0.0, line.line_item)))
+    return tuple(sorted(lines, key=lambda line: (line.archived, line.served_rate, line.line_item)))
 
 
-def _times(rows: Sequence[TimeReason], hours: int, shown: range, choice: Choice) -> tuple[ReasonTime, ...]:
+def _times(rows: Sequence[TimeReason], hours: int) -> tuple[ReasonTime, ...]:
     found: dict[int, Counter[str]] = {}
     for at, rule, count in rows:
         found.setdefault(at, Counter())[rule] += count
-    now = choice.asked_at.astimezone(choice.period.zone).replace(tzinfo=None)
-    starts = ((at, _EPOCH + timedelta(hours=at * hours)) for at in shown)
-    return tuple(ReasonTime(start, _ranked(found.get(at, Counter()))) for at, start in starts if start <= now)
+    return tuple(ReasonTime(hour_shown(at * hours), _ranked(found[at])) for at in sorted(found))
 
 
 def _ranked(rules: Mapping[str, int]) -> dict[str, int]:

@@ -14,13 +14,12 @@ import plotly.graph_objects as go  # type: ignore[import-untyped]
 import pytest
 from starlette.testclient import TestClient
 
-from adserver.clock import to_day
+from adserver.clock import local_hour, to_day
 from adserver.decision.rule_names import KINDS, kind_of
 from adserver.decision.verdicts import RULES
 from adserver.engines.catalog_store import Stored
 from adserver.engines.sqlite_reasons import Kept, ReasonLog
 from adserver.measurement.reasons import ReasonLine, ReasonReport, ReasonTime
-from adserver.reasons import local_hour
 from dashboards.reason_pages import reasons_over_time, reasons_page, summary
 from tests.dashboards.payloads import payloads
 from tests.dashboards.test_exports import Tags
@@ -143,7 +142,7 @@ def keep(db: Path, stored: Stored, *names: str) -> None:
 
 def report(*names: str) -> ReasonReport:
     lines = tuple(ReasonLine(name, False, {"outbid": 30 + n, "won": n}) for n, name in enumerate(names))
-    times = (ReasonTime(datetime(2026, 11, 20), lines[-1].rules), ReasonTime(datetime(2026, 11, 21), {}))  # noqa: DTZ001
+    times = (ReasonTime(datetime(2026, 11, 20), lines[-1].rules),)  # noqa: DTZ001
     return ReasonReport(CHOICE, lines, lines[-1], False, times)
 
 

@@ -114,7 +114,7 @@ def test_all_line_items_are_counted_by_what_each_is_judged(drawn: tuple[Catalog,
 
 
 def test_where_scores_are_equal_nobody_wins_every_page() -> None:
-    """Each of three has a third of 120 pages, within five standard deviations."""
+    """Each of three wins some of 120 pages and loses others."""
     catalog = catalog_of(*(paying(name, "4") for name in ("one", "two", "three")))
     steering = steering_of(catalog, NOW)
     counts = count_reasons(steering.decider, samples(*["world"] * 120), Random(1))
