@@ -11,6 +11,15 @@ TOP = '<div data-ad-slot="top" data-sizes="970x250"></div>'
 END = '<div data-ad-slot="end"></div>'
 FRAME = '<div data-ad-slot="frame"></div>'
 FAR_BELOW = '<div style="height: 3000px"></div>'
+#: So much of the creative, from its top, is in view for some time, and then none of it any more. Timed in the
+#: page itself, so that nothing between it and the test makes it longer.
+GLANCE = """
+([share, ms]) => new Promise((done) => {
+  const box = document.querySelector("[data-ad-slot] img").getBoundingClientRect();
+  scrollTo(0, scrollY + box.top + box.height * share - innerHeight);
+  setTimeout(() => { scrollTo(0, 0); done(); }, ms);
+})
+"""
 
 
 def put(

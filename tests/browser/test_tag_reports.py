@@ -9,6 +9,7 @@ from tests.browser.article import (
     END,
     FAR_BELOW,
     FRAME,
+    GLANCE,
     TOP,
     Host,
     await_impressions,
@@ -37,10 +38,8 @@ def test_a_creative_in_view_for_a_second_is_viewable(
 def test_seconds_are_not_added_up(visit: Visit, page_host: Host, real_ads: RealAds) -> None:
     visit.open(put(page_host, real_ads, f"{FAR_BELOW}{END}{FAR_BELOW}"))
     await_impressions(visit, 1)
-    for _ in range(3):
-        visit.page.evaluate("scrollTo(0, 2900)")
-        visit.page.wait_for_timeout(500)
-        visit.page.evaluate("scrollTo(0, 0)")
+    for _ in range(4):
+        visit.page.evaluate(GLANCE, [1, 300])
         visit.page.wait_for_timeout(100)
     settle(visit)
     assert visit.events("viewable") == []

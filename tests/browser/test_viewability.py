@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from adserver.measurement.event import Kind
-from tests.browser.article import END, FAR_BELOW, TOP, Host, put
+from tests.browser.article import END, FAR_BELOW, GLANCE, TOP, Host, put
 from tests.browser.conftest import Visit
 from tests.browser.servers import RealAds
 from tests.browser.tabs import window_of
@@ -18,15 +18,6 @@ pytestmark = pytest.mark.browser
 
 #: Longer than a second and the time that an event waits for others.
 _SETTLE_MS = 1_400
-#: So much of the creative, from its top, is in view for some time, and then none of it any more. Timed in the
-#: page itself, so that nothing between it and the test makes it longer.
-_GLANCE = """
-([share, ms]) => new Promise((done) => {
-  const box = document.querySelector("[data-ad-slot] img").getBoundingClientRect();
-  scrollTo(0, scrollY + box.top + box.height * share - innerHeight);
-  setTimeout(() => { scrollTo(0, 0); done(); }, ms);
-})
-"""
 
 
 def logged(ads: RealAds) -> tuple[int, int, int]:
@@ -57,7 +48,7 @@ def test_what_a_reader_scrolls_to(
 ) -> None:
     visit.open(put(page_host, real_ads, f"{FAR_BELOW}{slot}{FAR_BELOW}"))
     visit.until(lambda: logged(real_ads) == (1, 1, 0), "it is drawn, below the fold")
-    visit.page.evaluate(_GLANCE, [share, held_ms])
+    visit.page.evaluate(GLANCE, [share, held_ms])
     visit.page.wait_for_timeout(_SETTLE_MS)
     assert logged(real_ads) == (1, 1, viewable)
 
