@@ -80,10 +80,11 @@ def _list(dimensions: Iterable[Dimension]) -> str:
     return f"(SELECT column1 AS dimension FROM (VALUES {values}))"  # noqa: S608  (numbers)
 
 
+#: One dimension after the other, in the order of the key: what is written one after the other is on one page.
 _ADD = f"""
 INSERT INTO {{table}}
 SELECT dimension, day, slot, item, {_cases(Dimension)}, {", ".join(SUMS)}
-FROM ({BY_FILL}) CROSS JOIN {_list(Dimension)} WHERE true
+FROM {_list(Dimension)} CROSS JOIN ({BY_FILL} ORDER BY day, slot, item) WHERE true
 ON CONFLICT DO UPDATE SET {", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)}
 """  # noqa: S608  (our own names and numbers)
 #: Impressions that count, once for their line item and once for their campaign.

@@ -92,9 +92,10 @@ FROM json_each(?) WHERE true
 ON CONFLICT DO UPDATE SET request_count = request_count + excluded.request_count
 """
 _VALID, _DUPLICATE, _IMPRESSION = 0, 1, 1
-#: A batch is what came while the one before was written. Larger ones mean that much is coming: whoever waits
-#: for them does not wait for the sums by dimension as well, unless too many events are missing there already.
-_CALM, _MOST_NOT_FOLDED = 100, 200_000
+#: A batch is what came while the one before was written. Larger ones, also with small ones between them, mean
+#: that much is coming: whoever waits for them does not wait for the sums by dimension as well, unless too
+#: many events are missing there. So many are summed at once then: fewer would touch nearly as many pages.
+_SMALL, _CALM, _MOST_NOT_FOLDED, _FOLD_IN_FLOOD = 100, 8, 200_000, 20_000
 #: Numbers of nodes as fill ids have them (`measurement.token`), and what is none.
 _NODE_COUNT, _NO_NODE = 1024, -1
 #: What of a batch does not count, its repeats, and what has no column in the rollup (`sqlite_fold.MARKED`),
@@ -142,6 +143,7 @@ class SqliteLog:
         self._min_click_delay_ms = min_click_delay_ms
         self._node = _NO_NODE
         self._not_folded = 0
+        self._small_batches = _CALM
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY"):
             self._db.execute(f"PRAGMA {pragma}")
@@ -253,12 +255,16 @@ class SqliteLog:
         return self._db.execute(_KEEP).rowcount
 
     def _fold(self, new_count: int) -> None:
-        """Let the sums by dimension follow; while much is coming, only if they are far behind, and slowly."""
+        """Let the sums by dimension follow; while much is coming, only once they are far behind."""
         self._not_folded += new_count
-        calm = new_count <= _CALM
-        at_once = new_count + FOLD_AT_ONCE if calm else 2 * new_count
-        if (calm or self._not_folded > _MOST_NOT_FOLDED) and not fold_some(self._db, at_once):
-            self._not_folded = 0
+        self._small_batches = self._small_batches + 1 if new_count <= _SMALL else 0
+        if self._small_batches >= _CALM:
+            at_once = new_count + FOLD_AT_ONCE
+        elif self._not_folded > _MOST_NOT_FOLDED:
+            at_once = _FOLD_IN_FLOOD
+        else:
+            return
+        self._not_folded = self._not_folded - at_once if fold_some(self._db, at_once) else 0
 
     def _find_repeats(self) -> Counter[int]:
         """Take what is in the log already out of the batch, and count it there, as duplicates."""

@@ -262,6 +262,7 @@ def test_a_flood_that_does_not_end_is_summed_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_log, "_MOST_NOT_FOLDED", 4_000)
+    monkeypatch.setattr(sqlite_log, "_FOLD_IN_FLOOD", 2_000)
     flood = [event for number in range(4000) for event in filled(number)]
     with closing(new_log(tmp_path)) as log:
         for start in range(0, len(flood), 600):

@@ -65,7 +65,8 @@ def settings(tmp_path: Path) -> Settings:
     log = new_log(tmp_path)
     made = events()
     log.commit(made[:-20], {})
-    log.commit(made[-20:], {})  # a small one, which sums by dimension, too
+    for event in made[-20:]:
+        log.commit([event], {})  # small ones, which sum by dimension, too
     log.commit(made[:50], {})  # repeats
     log.close()
     return Settings(db=tmp_path / "log.db", keep_events_days=KEEP_DAYS)
