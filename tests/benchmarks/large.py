@@ -51,6 +51,7 @@ from adserver.measurement.event import BILLABLE, Event, Kind
 from adserver.measurement.period import local_days
 from adserver.measurement.token import MODEL_CODES, FillIds
 from adserver.settings import Settings
+from tests.benchmarks import slow_line
 from tests.benchmarks.catalogs import COUNTRIES, SITE, catalog_file
 
 _OUTPUT = Path("var/bench-large.json")
@@ -111,12 +112,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Large:
-    """One run. `refilter_seconds`: how long writers wait while history is judged anew."""
+    """One run. `refilter_seconds`: how long writers wait while history is judged anew.
+
+    `shown`: pages on a slow line; None without a Chromium.
+    """
 
     event_count: int
     ingests: Sequence[Ingest]
     answers: Sequence[Answer]
     refilter_seconds: float
+    shown: Sequence[slow_line.Shown] | None
 
     @property
     def cost_ratio(self) -> float:
@@ -124,7 +129,7 @@ class Large:
         return self.ingests[-1].event_micros / self.ingests[0].event_micros
 
 
-def measure_large(sizes: Sequence[int], folder: Path, *, rounds: int = _ROUNDS) -> Large:
+def measure_large(sizes: Sequence[int], folder: Path, *, rounds: int = _ROUNDS, load_count: int = 3) -> Large:
     """Fill a log to each of some sizes and measure ingest there; at the last one, all else."""
     db, now = folder / "large.db", system_clock()
     stored = asyncio.run(_apply(db))
@@ -152,7 +157,9 @@ def measure_large(sizes: Sequence[int], folder: Path, *, rounds: int = _ROUNDS) 
         answers = _ask(
             Settings(db=db), now, asks, rounds, lambda: log.commit(list(islice(lately, _BETWEEN)), {})
         )
-    return Large(written + more_count, ingests, answers, refilter_seconds)
+    pages = [path for path in asks if ".json" not in path]
+    shown = slow_line.look_at_pages(_app(Settings(db=db), now), pages, load_count=load_count)
+    return Large(written + more_count, ingests, answers, refilter_seconds, shown)
 
 
 def _cost(log: SqliteLog, events: Sequence[Event]) -> float:
@@ -179,9 +186,8 @@ def _ask(
     settings: Settings, now: datetime, paths: Sequence[str], rounds: int, happen: Callable[[], object]
 ) -> list[Answer]:
     """Asks each report some times, before each of which something happens."""
-    app = App(settings, clock=lambda: now, rng=Random(1), ticking=False)
     answers = []
-    with TestClient(app) as client:
+    with TestClient(_app(settings, now)) as client:
         for path in paths:
             times = []
             for _ in range(rounds):
@@ -193,6 +199,10 @@ def _ask(
             sent = int(answer.headers["content-length"])
             answers.append(Answer(path, times[0], median(times[1:]), sent))
     return answers
+
+
+def _app(settings: Settings, now: datetime) -> App:
+    return App(settings, clock=lambda: now, rng=Random(1), ticking=False)
 
 
 def events_of(
@@ -307,7 +317,20 @@ def tables_of(large: Large) -> list[Table]:
             f"{answer.byte_count / 1000:.1f}",
             style=style,
         )
-    return [ingest, reports]
+    return [ingest, reports, *([_table_shown(large.shown)] if large.shown else [])]
+
+
+def _table_shown(shown: Sequence[slow_line.Shown]) -> Table:
+    bounds = f"at most {slow_line.MOST_PAINT_MS:,.0f} and {slow_line.MOST_DRAWN_MS:,.0f} ms"
+    table = Table(title=f"Pages on slow 4G, the processor 4 times slower ({bounds})", box=SIMPLE)
+    table.add_column("page", no_wrap=True)
+    for name in ("first paint", "charts"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in shown:
+        late = one.paint_ms > slow_line.MOST_PAINT_MS or one.drawn_ms > slow_line.MOST_DRAWN_MS
+        row = one.path, f"{one.paint_ms:,.0f}", f"{one.drawn_ms:,.0f}"
+        table.add_row(*row, style="yellow" if late else "")
+    return table
 
 
 def main() -> None:
