@@ -32,6 +32,7 @@ from adserver.serving.parts import Parts
 from adserver.web.door import Door, Refuse
 from adserver.web.password import by_password, refusal_of_reports
 from adserver.web.problems import refuse
+from dashboards.printing import printer_of
 from dashboards.routes import routes as report_routes
 from dashboards.sources import Sources
 
@@ -68,7 +69,10 @@ def people_routes(
     office = Office(accounts, editor, objects, current, deliveries, past, watch, proofs, explainer.ask)
     return [
         *report_routes(
-            sources, Shares(users, clock, settings), door(refusal_of_reports(password), Scope.REPORTS)
+            sources,
+            Shares(users, clock, settings),
+            door(refusal_of_reports(password), Scope.REPORTS),
+            printer_of(settings),
         ),
         explain_route(explainer, door(refuse, Scope.READ)),
         Mount("/api/v1", build_api(services)),

@@ -5,13 +5,19 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from functools import partial
 
+import structlog
+
 from adserver.accounts.mail import Mail
 from adserver.catalog.model import Site
-from adserver.measurement.pace import Paces
-from adserver.measurement.report import Reports
+from adserver.measurement.pace import Pace, Paces
+from adserver.measurement.report import Report, Reports
 from adserver.mornings import Tell
 from adserver.settings import Settings
-from dashboards.mail_pages import ReportMail, report_mail
+from dashboards.mail_pages import report_mail
+from dashboards.pages import chart_page
+from dashboards.printing import NotPrinted, Printer
+
+_log = structlog.get_logger()
 
 #: A server that was down that morning tells so many days later at most.
 _LATE_DAYS = 2
@@ -22,14 +28,23 @@ class ReportMails:
     """Told on Mondays (`weekly`), or on the first of each month."""
 
     def __init__(
-        self, settings: Settings, reports: Reports, paces: Paces, mail: Mail, *, weekly: bool
+        self,
+        settings: Settings,
+        reports: Reports,
+        paces: Paces,
+        mail: Mail,
+        printer: Printer | None,
+        *,
+        weekly: bool,
     ) -> None:
+        """`printer` None: revenue is shown by bars, without a picture."""
         self.name = "report.week" if weekly else "report.month"
         self._weekly = weekly
         self._settings = settings
         self._reports = reports
         self._paces = paces
         self._mail = mail
+        self._printer = printer
 
     def due(self, local: datetime) -> date | None:
         """The first day after the week or month that is over."""
@@ -49,8 +64,18 @@ class ReportMails:
         if not report.total.request_count:
             return None
         pace = await self._paces.read(choice, None)
-        return partial(self._send, report_mail(report, pace, self._settings.base_url))
+        return partial(self._send, report, pace)
 
-    async def _send(self, mail: ReportMail) -> None:
+    async def _send(self, report: Report, pace: Pace) -> None:
+        mail = report_mail(report, pace, self._settings.base_url, await self._chart(report))
         for to in self._settings.report_to:
-            self._mail.send(to, mail.subject, mail.text, mail.html)
+            self._mail.send(to, mail.subject, mail.text, mail.html, mail.pictures)
+
+    async def _chart(self, report: Report) -> bytes | None:
+        if self._printer is None:
+            return None
+        try:
+            return await self._printer.picture(chart_page(report), "/reports/")
+        except NotPrinted as error:
+            _log.warning("a report is sent without its picture", error=str(error))
+            return None

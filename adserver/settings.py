@@ -206,6 +206,11 @@ class Settings(BaseSettings):
     alert_hour: Annotated[int, Field(ge=0, le=23)] = 7
     alert_min_requests: Positive = 1_000
     alert_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    #: Chromium that prints reports, with the extra `export`; not given: what is on the path.
+    chromium: Path | None = None
+    #: How long one page may take, waiting included, in seconds, and how many may wait.
+    print_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+    max_prints_waiting: Positive = 8
     #: Longest life of an API token, in days.
     max_token_days: Positive = 400
 

@@ -7,6 +7,7 @@ from adserver.alerting import Alerting
 from adserver.mornings import Task
 from adserver.report_mails import ReportMails
 from adserver.settings import Settings
+from dashboards.printing import printer_of
 from dashboards.sources import Sources
 
 
@@ -17,5 +18,8 @@ def told_each_morning(settings: Settings, sources: Sources) -> list[Task]:
         tasks.append(Alerting(settings, sources.alerts, mail))
     if settings.report_to:
         reports, paces = sources.reports, sources.paces
-        tasks += [ReportMails(settings, reports, paces, mail, weekly=weekly) for weekly in (True, False)]
+        printer = printer_of(settings)
+        tasks += [
+            ReportMails(settings, reports, paces, mail, printer, weekly=weekly) for weekly in (True, False)
+        ]
     return tasks

@@ -6,6 +6,7 @@ What is shown stands in the address alone, so that Back, a bookmark and a mail l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,13 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.globals.update(asset=lambda name: f"/reports/{ASSETS.path(name)}", words=words, cut_words=cut_words)
+#: Whether the page that is being made can be had as PDF and PNG, too.
+PRINTS = ContextVar("prints", default=False)
+TEMPLATES.globals.update(
+    asset=lambda name: f"/reports/{ASSETS.path(name)}", words=words, cut_words=cut_words, prints=PRINTS.get
+)
+#: What the page at `/reports/` is called where a name is needed.
+START = "revenue"
 #: One key each, as Plausible has them.
 KEYS = {"today": "d", "yesterday": "e", "7d": "w", "28d": "f", "this-month": "m", "last-month": "l"}
 #: Path below /reports and name of each page.
@@ -107,6 +114,8 @@ def frame_of(
             for name, compared in COMPARED.items()
         ],
         "query": query_of(choice),
+        "print_name": START if here == "./" else here,
+        "print_query": query_of(choice, **kept),
         "here": here,
         "kept": kept,
         "views": [

@@ -6,7 +6,7 @@ stands where it is used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adserver.measurement.lines import CampaignLine
@@ -18,6 +18,8 @@ from dashboards.pace_pages import verdict
 from dashboards.pages import tiles
 
 _MOST_SLOTS, _MOST_CAMPAIGNS, _MOST_LATE = 8, 5, 5
+#: Under this name the chart lies in the mail.
+CHART = "chart"
 #: Months are shown by week: thirty bars are more than a mail is read for.
 _MOST_BARS = 10
 
@@ -29,6 +31,8 @@ class ReportMail:
     subject: str
     text: str
     html: str
+    pictures: Mapping[str, bytes]
+    """PNG by the name under which the HTML shows them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,8 @@ class Bar:
     percent: int
 
 
-def report_mail(report: Report, pace: Pace, base: str) -> ReportMail:
-    """`base`: the address of the server, without a slash at its end."""
+def report_mail(report: Report, pace: Pace, base: str, chart: bytes | None = None) -> ReportMail:
+    """`base`: the address of the server, without a slash at its end; `chart`: a PNG of revenue by day."""
     choice, currency = report.choice, report.choice.site.currency
     when = words.day_range(choice.period.first, choice.period.last)
     earned, compared = words.headline(report)
@@ -54,6 +58,8 @@ def report_mail(report: Report, pace: Pace, base: str) -> ReportMail:
         "compared": compared,
         "tiles": tiles(report),
         "bars": bars(report),
+        "chart": CHART if chart else "",
+        "summary": words.chart_summary(report),
         "slots": sorted(report.slots, key=lambda line: -line.totals.revenue_micros)[:_MOST_SLOTS],
         "campaigns": _moved(report.campaigns),
         "late": [(line, verdict(line)) for line in late],
@@ -64,7 +70,7 @@ def report_mail(report: Report, pace: Pace, base: str) -> ReportMail:
     subject = f"{choice.site.domain}: {words.money(report.total.revenue_micros, currency)}, {when}"
     html = TEMPLATES.get_template("report_mail.html").render(**shown)
     text = TEMPLATES.get_template("report_mail.txt").render(**shown)
-    return ReportMail(subject, text, html)
+    return ReportMail(subject, text, html, {CHART: chart} if chart else {})
 
 
 def bars(report: Report) -> list[Bar]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from adserver.measurement.cuts import DEFAULT_BY
 from adserver.measurement.report import Report, Site, Totals
@@ -44,25 +45,39 @@ def report_page(
         report=report,
         section=section,
         title=f"{choice.site.domain}: reports",
+        **_charted(report),
         earned=earned,
         compared=compared,
         tiles=tiles(report),
-        figure=revenue_by_day(report),
-        tiers=[tier for tier in words.TIERS if any(tier in (line.tiers or {}) for line in report.days)],
-        changes=[change_words(change, choice) for change in report.changes],
         table=slot_table(report, sort, kept["by"]),
         contribution=contribution(report),
-        stepped=bool(compared_days(report)),
         steps=steps(report),
         losses=losses(report),
         whole_site=f"?{query_of(replace(choice, slot=None), **kept)}",
-        few_requests=words.FEW_REQUESTS,
-        header_bids=report.total.header_bid_count > 0,
-        conversions=report.total.gross_conversion_count > 0,
         empty=report.total == Totals(),
         unfilled_count=report.total.request_count - report.total.fill_count,
         base_url=base_url,
     )
+
+
+def chart_page(report: Report) -> str:
+    """The chart of revenue alone, as it stands on the page, to be printed."""
+    return TEMPLATES.get_template("chart.html").render(
+        **frame_of(report.choice, (), "./"), report=report, title="", **_charted(report)
+    )
+
+
+def _charted(report: Report) -> dict[str, Any]:
+    """What the chart and its table show."""
+    return {
+        "figure": revenue_by_day(report),
+        "tiers": [tier for tier in words.TIERS if any(tier in (line.tiers or {}) for line in report.days)],
+        "changes": [change_words(change, report.choice) for change in report.changes],
+        "stepped": bool(compared_days(report)),
+        "few_requests": words.FEW_REQUESTS,
+        "header_bids": report.total.header_bid_count > 0,
+        "conversions": report.total.gross_conversion_count > 0,
+    }
 
 
 def message_page(title: str, sentences: Sequence[str], code: str = "") -> str:

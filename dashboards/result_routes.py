@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -137,7 +138,7 @@ def behind_door(sources: Sources, shares: Shares) -> list[BaseRoute]:
     ]
 
 
-def before_door(sources: Sources, shares: Shares) -> Mount:
+def before_door(sources: Sources, shares: Shares, printed: Middleware) -> Mount:
     """Below /reports/shared, for whoever has a link. It shows one thing, whatever the query says."""
 
     def answer(tell: Callable[[Results, str], Response], refuse: Refuse) -> Handler:
@@ -176,7 +177,8 @@ def before_door(sources: Sources, shares: Shares) -> Mount:
         Route("/{token}.csv", answer(lines, refuse_text)),
         Route("/{token}", answer(page, gone)),
     ]
-    return Mount("/reports/shared", routes=[ASSETS.route(), Mount("/", routes=told, middleware=[COMPRESSED])])
+    inner = Mount("/", routes=told, middleware=[COMPRESSED])
+    return Mount("/reports/shared", routes=[ASSETS.route(), inner], middleware=[printed])
 
 
 def _query_of(locked: Locked) -> dict[str, str]:

@@ -49,6 +49,8 @@ from dashboards.answers import (
 from dashboards.cut_pages import reach_page, section_of
 from dashboards.frame import ASSETS
 from dashboards.pages import report_page
+from dashboards.print_forms import PrintForms
+from dashboards.printing import Printer
 from dashboards.result_routes import before_door, behind_door
 from dashboards.slot_table import sort_of
 from dashboards.sources import Sources
@@ -64,8 +66,13 @@ Tell = Callable[[Request, Reports, Choice], Awaitable[Response]]
 Rows = Callable[[Report], list[exports.Row]]
 
 
-def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute]:
-    """Everything below /reports, behind the door, but for what is shared by a link."""
+def routes(
+    sources: Sources, shares: Shares, door: Middleware, printer: Printer | None = None
+) -> list[BaseRoute]:
+    """Everything below /reports, behind the door, but for what is shared by a link.
+
+    `printer` None: nothing is printed.
+    """
     reports, cuts = sources.reports, sources.cuts
     campaigns_csv = _csv("campaigns", exports.campaign_rows, exports.CAMPAIGN_COLUMNS)
     funnel_csv = _csv("funnel", exports.funnel_rows, exports.FUNNEL_COLUMNS)
@@ -94,9 +101,10 @@ def routes(sources: Sources, shares: Shares, door: Middleware) -> list[BaseRoute
         *behind_door(sources, shares),
     ]
     told = Mount("/", routes=inner, middleware=[COMPRESSED])
+    printed = Middleware(PrintForms, printer=printer)
     return [
-        before_door(sources, shares),
-        Mount("/reports", routes=[ASSETS.route(), told], middleware=[door]),
+        before_door(sources, shares, printed),
+        Mount("/reports", routes=[ASSETS.route(), told], middleware=[door, printed]),
     ]
 
 

@@ -51,7 +51,17 @@ async def mails_at(db: Path, settings: Settings, stored: object, mails: list[Mes
     return found
 
 
-def test_a_week_and_a_month_are_told_once_and_are_what_the_report_says(tmp_path: Path) -> None:
+def parts_of(mail: Message) -> dict[str, bytes]:
+    """Type of each part of a mail → what it holds."""
+    return {
+        part.get_content_type(): bytes(part.get_payload(decode=True))
+        for part in mail.walk()
+        if not part.is_multipart()
+    }
+
+
+@pytest.mark.parametrize("prints", [True, False])
+def test_a_week_and_a_month_are_told_once_and_are_what_the_report_says(tmp_path: Path, prints: bool) -> None:
     db, rng = tmp_path / "a.db", Random(3)
     stored = play(db, visitors(8, rng), rng, pages=60)
     with postbox() as (port, mails):
@@ -60,6 +70,7 @@ def test_a_week_and_a_month_are_told_once_and_are_what_the_report_says(tmp_path:
             smtp_url=f"smtp://127.0.0.1:{port}",
             report_to="publisher@news.example",
             public_url="https://ads.example",
+            chromium=None if prints else Path("/nowhere"),
         )
         found = asyncio.run(mails_at(db, settings, stored, mails))
     # Not before the hour, once on Monday, once on the first; nothing was asked for in the week after.
@@ -67,13 +78,19 @@ def test_a_week_and_a_month_are_told_once_and_are_what_the_report_says(tmp_path:
     week, month = mails
     assert week["To"] == "publisher@news.example"
     assert week["Content-Type"].startswith("multipart/alternative")
-    text, html = (str(part.get_payload(decode=True), "utf-8") for part in week.get_payload())  # type: ignore[arg-type, union-attr]
+    parts = parts_of(week)
+    text, html = (parts[f"text/{form}"].decode() for form in ("plain", "html"))
     for part in (text, html):
         assert "You earned $" in part and "during 23–29 Nov 2026" in part
     assert "https://ads.example/reports/?site=daily&from=2026-11-23&to=2026-11-29" in text
     assert "from=2026-11-23&amp;to=2026-11-29" in html
-    first = month.get_payload(0)
-    assert "from=2026-11-01&to=2026-11-30" in str(first.get_payload(decode=True), "utf-8")  # type: ignore[union-attr, arg-type]
+    assert b"from=2026-11-01&to=2026-11-30" in parts_of(month)["text/plain"]
+    assert set(parts) == {"text/plain", "text/html", *(["image/png"] if prints else [])}
+    assert ('src="cid:chart"' in html) is prints and ('bgcolor="#2456d6"' in html) is not prints
+    if prints:
+        (picture,) = (part for part in week.walk() if part.get_content_type() == "image/png")
+        assert picture["Content-ID"] == "<chart>"
+        assert parts["image/png"].startswith(b"\x89PNG") and len(parts["image/png"]) > 10_000
 
 
 def test_nothing_is_sent_without_a_server_for_mails(tmp_path: Path) -> None:
@@ -99,6 +116,22 @@ def test_a_month_is_shown_by_week_and_its_bars_add_up() -> None:
     ]
     assert [bar.revenue for bar in by_week] == ["$7.00"] * 4 + ["$2.00"]
     assert [bar.percent for bar in by_week] == [100] * 4 + [29]
+
+
+def test_a_mail_goes_without_its_picture_where_the_browser_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    db, rng = tmp_path / "a.db", Random(3)
+    stored = play(db, visitors(8, rng), rng, pages=60)
+    with postbox() as (port, mails):
+        url = f"smtp://127.0.0.1:{port}"
+        settings = Settings(db=db, smtp_url=url, report_to="publisher@news.example", chromium=broken)
+        asyncio.run(mails_at(db, settings, stored, mails))
+    assert [set(parts_of(mail)) for mail in mails] == [{"text/plain", "text/html"}] * 2
+    assert "without its picture" in capsys.readouterr().out
 
 
 def test_no_name_adds_a_tag_or_an_attribute() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import ssl
+from collections.abc import Mapping
 from email.message import EmailMessage
+from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -28,18 +30,33 @@ class Mail:
         """Whether the operator has named a server."""
         return self._settings.smtp_url is not None
 
-    def send(self, to: str, subject: str, text: str, html: str | None = None) -> None:
-        """Send a mail soon, as text and perhaps as HTML; what fails is logged, without what it says."""
-        task = asyncio.get_running_loop().create_task(self._send(to, subject, text, html))
+    def send(
+        self,
+        to: str,
+        subject: str,
+        text: str,
+        html: str | None = None,
+        pictures: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
+        """Send a mail soon, as text and perhaps as HTML; what fails is logged, without what it says.
+
+        `pictures`: PNG by the name under which the HTML shows them, as `cid:name` (RFC 2392).
+        """
+        task = asyncio.get_running_loop().create_task(self._send(to, subject, text, html, pictures))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _send(self, to: str, subject: str, text: str, html: str | None) -> None:
+    async def _send(
+        self, to: str, subject: str, text: str, html: str | None, pictures: Mapping[str, bytes]
+    ) -> None:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = self._settings.mail_from, to, subject
         message.set_content(text)
         if html is not None:
             message.add_alternative(html, subtype="html")
+            _, shown = message.iter_parts()
+            for name, png in pictures.items():
+                shown.add_related(png, "image", "png", cid=f"<{name}>", disposition="inline")
         try:
             await asyncio.to_thread(self._deliver, message)
         except (OSError, smtplib.SMTPException) as error:

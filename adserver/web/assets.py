@@ -45,12 +45,16 @@ class Assets:
         """Plain file name, such as `base.css` → path below the root of the pages."""
         return f"static/{self.by_plain_name[name].name}"
 
+    def find(self, name: str) -> Asset | None:
+        """The asset by the name in its address."""
+        return self._by_name.get(name)
+
     def route(self) -> Route:
         """`static/{file}` → the asset, to be kept for a year; 404 for any other name."""
         return Route("/static/{file}", self._answer)
 
     async def _answer(self, request: Request) -> Response:
-        asset = self._by_name.get(request.path_params["file"])
+        asset = self.find(request.path_params["file"])
         if asset is None:
             return PlainTextResponse("There is no such file.\n", 404)
         encoding = asset.encoding_for(request.headers.get("accept-encoding", ""))

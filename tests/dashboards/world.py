@@ -33,6 +33,7 @@ from adserver.measurement.report import Totals
 from adserver.settings import Settings
 from adserver.web.door import Door
 from adserver.web.password import by_password, refusal_of_reports
+from dashboards.printing import printer_of
 from dashboards.routes import routes
 from dashboards.sources import sources_of
 
@@ -171,7 +172,10 @@ def serving(path: Path, catalog: Stored, settings: Settings | None = None) -> It
         known=by_password(password),
     )
     sources = sources_of(chosen, source, progress, lambda: catalog, lambda: NOW)
-    app = Starlette(routes=routes(sources, Shares(users, lambda: NOW, chosen), door), lifespan=lifespan)
+    app = Starlette(
+        routes=routes(sources, Shares(users, lambda: NOW, chosen), door, printer_of(chosen)),
+        lifespan=lifespan,
+    )
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

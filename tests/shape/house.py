@@ -89,6 +89,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "adserver.engines.sqlite_log",
     ),
     "numpy": ("adserver.decision",),
+    "playwright": ("dashboards.printing",),
     "plotly": (),
     "pyarrow": ("adserver.engines.parquet_archive",),
     "prometheus_client": ("adserver.serving", "adserver.app"),
