@@ -13,7 +13,7 @@ from typing import Any
 
 from adserver.measurement.cuts import Breakdown, Frequency, Reach, ReachLine
 from adserver.measurement.report import Choice, Report, Totals
-from adserver.measurement.statement import Line, Statement
+from adserver.measurement.statement import WHOLE_PPM, Line, Statement
 from adserver.money import format_micros
 from dashboards.words import TIERS
 
@@ -274,7 +274,7 @@ def reach_line(line: ReachLine) -> Row:
     return {**row(line), "line_items": [row(one) for one in line.line_items]}
 
 
-STATEMENT_COLUMNS = ("site", "month", "booking", "date", *Line._fields[:-1], "revenue")
+STATEMENT_COLUMNS = ("site", "month", "booking", "date", *Line._fields[:-1], "revenue", "revenue_share")
 
 
 def statement_rows(found: Statement) -> Iterator[Row]:
@@ -294,6 +294,7 @@ def _rows(found: Statement, kind: str, day: str, lines: Sequence[Line]) -> Itera
             "date": day,
             **line._asdict(),
             "revenue": Amount(format_micros(line.revenue_micros)),
+            "revenue_share": _ratio(found.share_ppm / WHOLE_PPM),
         }
 
 

@@ -190,13 +190,17 @@ def _all_forms(
 def _statement_routes(sources: Sources) -> list[BaseRoute]:
     """A month instead of a period, and of all slots."""
 
+    def advertiser(request: Request) -> str:
+        return request.query_params.get("advertiser", "")
+
     async def read(request: Request, choice: Choice) -> tuple[str, Statement | None]:
         month = statement_pages.month_or_last(request.query_params.get("month", ""), choice)
-        return month, await sources.statements.read(choice.site.name, month)
+        found, only = await sources.statements.read(choice.site.name, month), advertiser(request)
+        return month, found.of(only) if found and only else found
 
     async def page(request: Request, own: Reports, choice: Choice) -> Response:
         month, found = await read(request, choice)
-        shown = statement_pages.statement_page(choice, month, found, own.sites())
+        shown = statement_pages.statement_page(choice, month, found, own.sites(), advertiser(request))
         return HTMLResponse(shown, headers=HEADERS)
 
     async def body(request: Request, _own: Reports, choice: Choice) -> Response:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from adserver.measurement.report import Choice, Site
-from adserver.measurement.statement import Booking, Line, Statement
+from adserver.measurement.statement import WHOLE_PPM, Booking, Line, Statement
 from dashboards.exports import Row, statement_rows
 from dashboards.frame import TEMPLATES, Link, frame_of, query_of
 
@@ -59,28 +59,43 @@ def month_or_last(text: str, choice: Choice) -> str:
     return text or f"{_month_before(choice.today):%Y-%m}"
 
 
-def statement_page(choice: Choice, month: str, found: Statement | None, sites: Sequence[Site]) -> str:
-    """The page of one month."""
-    query = query_of(choice, month=month)
-    frame = frame_of(choice, sites, "statement", {"month": month})
+def statement_page(
+    choice: Choice, month: str, found: Statement | None, sites: Sequence[Site], advertiser: str = ""
+) -> str:
+    """The page of one month; with an `advertiser`, of what it is sent (`Statement.of`)."""
+    kept = {"month": month, **({"advertiser": advertiser} if advertiser else {})}
+    query = query_of(choice, **kept)
+    frame = frame_of(choice, sites, "statement", kept)
     return TEMPLATES.get_template("statement.html").render(
         **{**frame, "query": query, "slot_links": []},
-        title=f"{choice.site.domain}: statement {month}",
+        title=f"{choice.site.domain}: statement {month}{advertiser and f' for {advertiser}'}",
+        advertiser=advertiser,
+        everybody=f"?{query_of(choice, month=month)}",
+        alone=[f"?{query_of(choice, month=month, advertiser=name)}" for name in _advertisers(found)],
+        share=None if found is None or found.share_ppm == WHOLE_PPM else found.share_ppm / WHOLE_PPM,
         found=found,
         month=month,
         named=f"{date.fromisoformat(f'{month}-01'):%B %Y}",
-        months=_months(choice, month),
+        months=_months(choice, month, advertiser),
         owed=owed(found) if found else [],
         pending_micros=sum(line.revenue_micros for line in found.pending) if found else 0,
     )
 
 
-def _months(choice: Choice, month: str) -> list[Link]:
+def _advertisers(found: Statement | None) -> list[str]:
+    return [one.advertiser for one in owed(found)] if found else []
+
+
+def _months(choice: Choice, month: str, advertiser: str) -> list[Link]:
     links, day = [], choice.today
     for _ in range(_MONTHS):
         day = _month_before(day)
         links.append(
-            Link(f"?{query_of(choice, month=f'{day:%Y-%m}')}", f"{day:%B %Y}", f"{day:%Y-%m}" == month)
+            Link(
+                f"?{query_of(choice, month=f'{day:%Y-%m}', advertiser=advertiser or None)}",
+                f"{day:%B %Y}",
+                f"{day:%Y-%m}" == month,
+            )
         )
     return links
 
@@ -98,4 +113,6 @@ def statement_json(month: str, choice: Choice, found: Statement | None) -> Row:
         "closed_at": None if found is None else found.closed.at.isoformat(),
         "rows": [] if found is None else list(statement_rows(found)),
         "revenue_micros": None if found is None else found.revenue_micros,
+        "revenue_share": None if found is None else found.share_ppm / WHOLE_PPM,
+        "publisher_micros": None if found is None else found.publisher_micros,
     }

@@ -77,6 +77,8 @@ class Site(Part):
     timezone: Zone
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     exclude_topics: tuple[Text, ...] = ()
+    #: The part of what advertisers owe that is the publisher's; the rest is whose server this is.
+    revenue_share: Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)] = 1.0
     consent: SiteConsent = SiteConsent()
     seller: Seller | None = None
     ads_txt: AdsTxt = ()

@@ -17,7 +17,7 @@ from adserver.engines.catalog_store import Stored
 from adserver.engines.files import in_use
 from adserver.engines.sqlite_closing import SqliteClosing
 from adserver.errors import InvalidInput
-from adserver.measurement.statement import Booking, Statement, close_month
+from adserver.measurement.statement import WHOLE_PPM, Booking, Statement, close_month
 from adserver.measurement.statement import statement as statement_of
 from adserver.money import format_micros
 from adserver.settings import load_settings
@@ -117,6 +117,12 @@ def _print_owed(console: Console, found: Statement) -> None:
     total = (found.closed.revenue_micros, found.revenue_micros - found.closed.revenue_micros)
     table.add_row("", *(format_micros(micros) for micros in (*total, found.revenue_micros)), style="bold")
     console.print(table)
+    if found.share_ppm != WHOLE_PPM:
+        publisher, rest = found.publisher_micros, found.revenue_micros - found.publisher_micros
+        console.print(
+            f"\nPublisher's share, {found.share_ppm / WHOLE_PPM:.2%}: {format_micros(publisher)} "
+            f"{found.currency}; the operator's: {format_micros(rest)} {found.currency}"
+        )
 
 
 def _print_booking(console: Console, title: str, booking: Booking) -> None:

@@ -76,6 +76,12 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field(
             "exclude_topics", "Sensitive topics", "lines", "Nothing serves beside these unless it opts in."
         ),
+        Field(
+            "revenue_share",
+            "Publisher's share",
+            "fraction",
+            "Of what advertisers owe, such as 0.7; empty: all of it.",
+        ),
     ),
     "slot": (
         Field("sizes", "Sizes", "lines", "One on each line, such as 970x250.", required=True),

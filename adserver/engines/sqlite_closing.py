@@ -19,13 +19,17 @@ from adserver.engines.sqlite_upkeep import Upkeep
 
 
 class Month(NamedTuple):
-    """A month (`2026-10`) of a site: its local days, both included, since 1970, and the ids of its slots."""
+    """A month (`2026-10`) of a site: its local days, both included, since 1970, and the ids of its slots.
+
+    `share_ppm`: the part of what it earned that is the publisher's, in millionths.
+    """
 
     site: str
     month: str
     first_day: int
     last_day: int
     slots: Sequence[int]
+    share_ppm: int
 
 
 class MonthSum(NamedTuple):
@@ -49,6 +53,15 @@ class Booked(NamedTuple):
     sums: Sequence[MonthSum]
 
 
+class Closed(NamedTuple):
+    """A closed month: all its bookings in order, and what is not booked yet."""
+
+    booked: Sequence[Booked]
+    pending: Sequence[MonthSum]
+    share_ppm: int
+    """As it was when the month was closed."""
+
+
 #: A fill's id begins with its time in ms, before 22 other bits (`measurement.token`).
 _AT_SHIFT = 22
 _SUMS = MonthSum._fields[2:]
@@ -64,9 +77,9 @@ SELECT item, model, {_TOTALS} FROM (
   WHERE site = :site AND month = :month)
 GROUP BY 1, 2 HAVING ({_TOTALS}) <> ({", ".join("0" for _ in _SUMS)})
 """  # noqa: S608  (our own names)
-_MONTHS = "SELECT site, month, first_day, last_day, slots FROM closed_month"
+_MONTHS = "SELECT site, month, first_day, last_day, slots, share_ppm FROM closed_month"
 _CLOSED = f"{_MONTHS} WHERE site = ? AND month = ?"
-_CLOSE = "INSERT INTO closed_month VALUES (:site, :month, :first_day, :last_day, :slots)"
+_CLOSE = "INSERT INTO closed_month VALUES (:site, :month, :first_day, :last_day, :slots, :share_ppm)"
 _NEXT = "SELECT count(*) FROM booking WHERE site = ? AND month = ?"
 _BOOK = "INSERT INTO booking VALUES (?, ?, ?, ?, ?, ?)"
 _BOOK_SUM = f"INSERT INTO booked_sum VALUES (?, ?, ?, {', '.join('?' for _ in MonthSum._fields)})"  # noqa: S608
@@ -104,8 +117,8 @@ class SqliteClosing(Upkeep):
                 self._db.execute(_CLOSE, _asked(month))
             return _book(self._db, _month(row) if row else month, at_ms, author, reason, empty=row is None)
 
-    def read(self, site: str, month: str) -> tuple[list[Booked], list[MonthSum]] | None:
-        """All bookings of a month in order, and what is not booked yet; None where it is not closed."""
+    def read(self, site: str, month: str) -> Closed | None:
+        """What a month was closed with, and what became of it since; None where it is not closed."""
         with self._faults():
             self._db.execute("BEGIN")
             try:
@@ -116,7 +129,8 @@ class SqliteClosing(Upkeep):
                     Booked(at_ms, author, reason, self._sums(site, month, number))
                     for number, at_ms, author, reason in self._db.execute(_BOOKINGS, (site, month)).fetchall()
                 ]
-                return booked, _open(self._db, _month(row))
+                found = _month(row)
+                return Closed(booked, _open(self._db, found), found.share_ppm)
             finally:
                 self._db.execute("ROLLBACK")
 
@@ -149,5 +163,5 @@ def _asked(month: Month) -> dict[str, object]:
     return {**month._asdict(), "slots": json.dumps(list(month.slots))}
 
 
-def _month(row: tuple[str, str, int, int, str]) -> Month:
-    return Month(*row[:4], json.loads(row[4]))
+def _month(row: tuple[str, str, int, int, str, int]) -> Month:
+    return Month(*row[:4], json.loads(row[4]), row[5])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -21,6 +21,8 @@ from adserver.measurement.conversion import terms_of
 from adserver.measurement.token import MODEL_CODES, MODELS
 from adserver.settings import Settings
 
+#: A share of the whole.
+WHOLE_PPM = 1_000_000
 #: Who pays nobody by a statement: networks by their own reports, and house ads not at all.
 _UNBILLED = (Tier.NETWORK, Tier.HOUSE)
 
@@ -65,11 +67,35 @@ class Statement:
     corrections: Sequence[Booking]
     pending: Sequence[Line]
     """What changed and is not booked as a correction yet."""
+    share_ppm: int = WHOLE_PPM
+    """The publisher's part when the month was closed, in millionths."""
 
     @property
     def revenue_micros(self) -> int:
         """Closed, and corrected since; without what is pending."""
         return self.closed.revenue_micros + sum(one.revenue_micros for one in self.corrections)
+
+    @property
+    def publisher_micros(self) -> int:
+        """The publisher's share of it, rounded down."""
+        return self.revenue_micros * self.share_ppm // WHOLE_PPM
+
+    def of(self, advertiser: str) -> Statement:
+        """What one advertiser is sent: its own lines, and nothing of how they are shared."""
+
+        def own(lines: Sequence[Line]) -> list[Line]:
+            return [line for line in lines if line.advertiser == advertiser]
+
+        closed, *corrections = [
+            replace(one, lines=own(one.lines)) for one in (self.closed, *self.corrections)
+        ]
+        return replace(
+            self,
+            closed=closed,
+            corrections=[one for one in corrections if one.lines],
+            pending=own(self.pending),
+            share_ppm=WHOLE_PPM,
+        )
 
     def owed(self) -> dict[str, tuple[int, int]]:
         """Advertiser → what it owed when the month was closed, and by how much that changed; in micros."""
@@ -88,6 +114,7 @@ def _by_advertiser(bookings: Iterable[Booking]) -> Counter[str]:
 class _Site(NamedTuple):
     zone: ZoneInfo
     currency: str
+    share_ppm: int
 
 
 def close_month(
@@ -128,36 +155,38 @@ def statement(engine: SqliteClosing, stored: Stored, site: str, month: str) -> S
     read = engine.read(site, month)
     if read is None:
         return None
-    booked, pending = read
     closed, *corrections = [
         Booking(from_ms(one.at_ms).astimezone(known.zone), one.author, one.reason, _lines(one.sums, stored))
-        for one in booked
+        for one in read.booked
     ]
-    return Statement(site, month, known.currency, closed, corrections, _lines(pending, stored))
+    pending = _lines(read.pending, stored)
+    return Statement(site, month, known.currency, closed, corrections, pending, read.share_ppm)
 
 
 def _month(stored: Stored, site: str, text: str) -> tuple[Month, datetime]:
     """A month of a site, and when it is over."""
-    zone = _site(stored, site).zone
+    known = _site(stored, site)
     try:
         first = date.fromisoformat(f"{text}-01")
     except ValueError:
         raise InvalidInput.one("", "MONTH", f"{text[:40]!r} is not a month such as 2026-10") from None
     after = (first + timedelta(days=31)).replace(day=1)
     slots = sorted(number for path, number in stored.ids.items() if path[:2] == ("slot", site))
-    return Month(site, text, to_day(first), to_day(after) - 1, slots), day_start(after, zone)
+    month = Month(site, text, to_day(first), to_day(after) - 1, slots, known.share_ppm)
+    return month, day_start(after, known.zone)
 
 
 def _site(stored: Stored, name: str) -> _Site:
-    """A site's time zone and currency, as they are or were last."""
+    """A site's time zone, currency and share, as they are or were last."""
     for site in stored.catalog.site:
         if site.name == name:
-            return _Site(site.zone, site.currency)
+            return _Site(site.zone, site.currency, round(WHOLE_PPM * site.revenue_share))
     body = stored.archived.get(("site", name))
     if body is None:
         known = ", ".join(site.name for site in stored.catalog.site) or "none"
         raise InvalidInput.one("", "--site", f"{name!r} was never in the catalog (it has {known})")
-    return _Site(ZoneInfo(str(body["timezone"])), str(body["currency"]))
+    share_ppm = round(WHOLE_PPM * float(body.get("revenue_share", 1)))
+    return _Site(ZoneInfo(str(body["timezone"])), str(body["currency"]), share_ppm)
 
 
 def _longest_wait(sums: Sequence[MonthSum], stored: Stored, settings: Settings) -> timedelta:

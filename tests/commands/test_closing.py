@@ -77,6 +77,28 @@ def test_a_month_has_the_local_days_of_its_site(tmp_path: Path) -> None:
     assert found.closed.at.isoformat() == "2025-12-02T00:00:00+05:45"
 
 
+def test_a_publishers_share_is_what_it_was_when_the_month_was_closed(tmp_path: Path) -> None:
+    db = tmp_path / "a.db"
+    items = (
+        line_item("wide", "price", "728x90", price={"cpm": "4.00"}),
+        line_item("box", "price", "300x250", price={"cpc": "0.50"}),
+    )
+    read_pages(db, [BEGIN, END - MINUTE], catalog_of(*items, revenue_share=0.7))
+    close(db, apply_catalog(db, catalog_of(*items, revenue_share=0.7)), END + 31 * DAY)
+    stored = apply_catalog(db, catalog_of(*items, revenue_share=0.5))
+    with SqliteClosing(db) as engine:
+        found = statement(engine, stored, "daily", "2025-10")
+    assert found
+    assert (found.revenue_micros, found.share_ppm, found.publisher_micros) == (1_008_000, 700_000, 705_600)
+    assert "Publisher's share, 70.00%: 0.7056 USD; the operator's: 0.3024 USD" in run(
+        db, "statement", "2025-10", "--site", "daily"
+    )
+    sent = found.of("bank")
+    assert (sent.closed.lines, sent.revenue_micros) == (found.closed.lines, 1_008_000)
+    assert sent.publisher_micros == sent.revenue_micros, "an advertiser is not told how it is shared"
+    assert found.of("nobody").revenue_micros == 0
+
+
 @pytest.mark.parametrize(
     ("after", "force", "refused"),
     [

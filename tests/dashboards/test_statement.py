@@ -78,6 +78,34 @@ def test_a_statement_says_the_same_in_each_form(client: TestClient, booked: Stat
     assert re.search(r"Statement of October 2025</h1>.*closed \w{3} 1 Nov 2025 by sita", page, re.DOTALL)
 
 
+def test_how_it_is_shared_is_told_to_all_but_the_advertiser(tmp_path: Path) -> None:
+    db, catalog = tmp_path / "a.db", CATALOG.model_copy(deep=True)
+    catalog = catalog.model_copy(
+        update={"site": tuple(site.model_copy(update={"revenue_share": 0.7}) for site in catalog.site)}
+    )
+    read_pages(db, [BEGIN], catalog)
+    assert close(db, apply_catalog(db, catalog), END + 31 * DAY)
+    with server(db, None, clock=lambda: NOW) as found:
+        found.base_url = "http://127.0.0.1"
+        pages, bodies = (
+            [
+                found.get(f"/reports/statement{form}", params=OCTOBER | who)
+                for who in ({}, {"advertiser": "bank"})
+            ]
+            for form in ("", ".json")
+        )
+    shared, sent = (unescape(page.text) for page in pages)
+    assert "How it is shared" in shared
+    assert "70.0%" in shared
+    assert 'href="?site=daily&period=7d&month=2025-10&advertiser=bank"' in shared
+    assert "How it is shared" not in sent
+    assert "bank alone" in sent
+    whole, alone = (body.json() for body in bodies)
+    assert whole["rows"][0]["revenue_share"] == whole["revenue_share"] == 0.7
+    assert whole["publisher_micros"] == whole["revenue_micros"] * 7 // 10
+    assert (alone["revenue_share"], alone["publisher_micros"]) == (1.0, alone["revenue_micros"])
+
+
 def test_with_what_is_pending_it_is_what_the_other_reports_say(client: TestClient, booked: Statement) -> None:
     query = {"from": "2025-10-01", "to": "2025-10-31"}
     total = client.get("/reports/revenue.json", params=query).json()["total"]["revenue_micros"]

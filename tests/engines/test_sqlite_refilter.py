@@ -336,7 +336,7 @@ class Plain:
 
 
 #: Everything, as one month of one site.
-MONTH = Month("daily", "2016-07", 0, 30_000, (1, 2, 3))
+MONTH = Month("daily", "2016-07", 0, 30_000, (1, 2, 3), 1_000_000)
 ALL_SUMS = """
 SELECT item, sum(impression_count), sum(click_count), sum(conversion_count), sum(revenue_micros)
 FROM delivered WHERE impression_count OR click_count OR conversion_count OR revenue_micros GROUP BY 1
@@ -349,7 +349,7 @@ def closed_sums(path: Path, log: SqliteLog) -> list[Any]:
         read = engine.read("daily", "2016-07")
         if read is None:
             return rows(path, ALL_SUMS)
-        booked, pending = read
+        booked, pending, _ = read
     sums: dict[int, list[int]] = {}
     for one in (*(one for booking in booked for one in booking.sums), *pending):
         cell = sums.setdefault(one.item, [0] * 4)
