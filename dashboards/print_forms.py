@@ -26,9 +26,11 @@ _NOT_PRINTED = "The page could not be printed just now; try again in a moment."
 class PrintForms:
     """Asks the application behind it for the page, as whoever asked for its print."""
 
-    def __init__(self, app: ASGIApp, printer: Printer | None) -> None:
+    def __init__(self, app: ASGIApp, printer: Printer | None, name: str = "") -> None:
+        """`name`: what files are called where an address is a secret; else by the address."""
         self._app = app
         self._printer = printer
+        self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,7 +47,7 @@ class PrintForms:
     async def _printed(self, scope: Scope, receive: Receive, found: re.Match[str]) -> Response:
         if self._printer is None:
             return PlainTextResponse(f"{_NO_BROWSER}\n", 501, HEADERS)
-        page, form = found["page"], found["form"]
+        page, form, name = found["page"], found["form"], self._name or found["name"]
         if found["name"] == START:
             page = page.removesuffix(START)
         status, headers, body = await _answer(self._app, {**scope, "path": page}, receive)
@@ -59,10 +61,10 @@ class PrintForms:
         try:
             printed = await print_as(body.decode(), f"{page}?{query}")
         except NotPrinted as error:
-            _log.error("a page was not printed", page=found["name"], error=str(error))
+            _log.error("a page was not printed", page=name, error=str(error))
             return PlainTextResponse(f"{_NOT_PRINTED}\n", 503, {**HEADERS, "Retry-After": "5"})
         asked = dict(parse_qsl(query))
-        parts = [found["name"], *(asked[name] for name in _NAMING if name in asked)]
+        parts = [name, *(asked[name] for name in _NAMING if name in asked)]
         named = "-".join(word for part in parts for word in re.findall(r"[\w.-]+", part, re.ASCII))
         headers["content-disposition"] = f'inline; filename="{named[:120]}{form}"'
         return Response(printed, 200, headers, _FORMS[form])

@@ -101,10 +101,10 @@ def routes(
         *behind_door(sources, shares),
     ]
     told = Mount("/", routes=inner, middleware=[COMPRESSED])
-    printed = Middleware(PrintForms, printer=printer)
+    own, shared = (Middleware(PrintForms, printer=printer, name=name) for name in ("", "results"))
     return [
-        before_door(sources, shares, printed),
-        Mount("/reports", routes=[ASSETS.route(), told], middleware=[door, printed]),
+        before_door(sources, shares, shared),
+        Mount("/reports", routes=[ASSETS.route(), told], middleware=[door, own]),
     ]
 
 

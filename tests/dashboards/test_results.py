@@ -96,6 +96,20 @@ def test_a_link_shows_one_thing_whatever_is_asked_of_it(reports: TestClient) -> 
         assert reports.get(asset).status_code == 200
 
 
+@pytest.mark.browser
+def test_a_link_leads_to_the_same_as_pdf(reports: TestClient) -> None:
+    path = share(reports, "campaign=autumn&period=7d")
+    assert f'href="{path}.pdf"' in reports.get(path).text
+    answer = reports.get(f"{path}.pdf")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
+    assert answer.headers["content-disposition"] == 'inline; filename="results.pdf"'
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-robots-tag"] == "noindex, nofollow"
+    token = path.rpartition("/")[2].encode()
+    assert token not in answer.content, "whoever is sent the file has not the link"
+    assert reports.get(f"{path}x.pdf").status_code == 404
+
+
 def test_a_link_is_random_stored_as_a_digest_and_can_be_revoked(reports: TestClient) -> None:
     path, other = share(reports), share(reports)
     token = path.rpartition("/")[2]
