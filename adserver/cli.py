@@ -17,6 +17,8 @@ COMMANDS = {
     "serve": ("serve",),
     "catalog": ("check", "plan", "apply", "export"),
     "items": ("items",),
+    "changes": ("copy", "history", "undo"),
+    "proof": ("proof",),
     "explain": ("explain",),
     "forecast": ("forecast",),
     "history": ("import", "rebuild"),

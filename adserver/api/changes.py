@@ -19,14 +19,13 @@ from adserver.api.shapes import (
     Strict,
     changes_of,
     edit_of,
-    path_of,
     step_of,
 )
 from adserver.catalog.file import dump, parse
 from adserver.catalog.model import Catalog
-from adserver.editing.copying import copies
+from adserver.editing.copying import copy_of
 from adserver.editing.editor import Edited
-from adserver.editing.edits import Edit, merged
+from adserver.editing.edits import path_of
 from adserver.errors import InvalidInput
 
 router = APIRouter()
@@ -54,9 +53,7 @@ async def make_copy(given: Given, asking: Asking, body: CopyShape) -> EditedShap
     source, copy = path_of(body.kind, body.name), path_of(body.kind, body.to)
     if source not in entries:
         raise HTTPException(404, f"There is no {body.kind.replace('_', ' ')} {body.name!r}.")
-    entry = entries[source]
-    keys = merged({key: value for key, value in entry.body.items() if key != "name"}, body.set)
-    edits = [Edit("add", copy, keys, entry.parent), *copies(entries, source, copy)]
+    edits = copy_of(entries, source, copy, body.set)
     return _shape(await given.editor.edit(asking, edits, note=body.note, dry_run=body.dry_run))
 
 

@@ -17,11 +17,10 @@ from adserver.api.shapes import (
     change_of,
     name_of,
     new_object,
-    path_of,
     shape_of,
 )
 from adserver.catalog.plan import Path
-from adserver.editing.edits import Edit
+from adserver.editing.edits import Edit, path_of
 from adserver.editing.objects import Seen
 
 Inside = Annotated[str, Query(max_length=200, description="Only those in this one, by its full name.")]

@@ -10,8 +10,9 @@ from fastapi.exceptions import HTTPException
 from pydantic import BaseModel, Field
 
 from adserver.api.services import Asking, Given
-from adserver.api.shapes import Strict, path_of
+from adserver.api.shapes import Strict
 from adserver.clock import from_ms
+from adserver.editing.edits import path_of
 from adserver.editing.proofs import creatives_in
 
 router = APIRouter(prefix="/proofs", tags=["proofs"])

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from adserver.catalog.plan import Change, Path
-from adserver.editing.edits import Edit
+from adserver.editing.edits import WITHIN, Edit, path_of
 from adserver.editing.objects import Seen, state_at
 from adserver.engines.catalog_history import Step
 
@@ -25,8 +25,6 @@ KINDS: Mapping[str, str] = {
 #: Kind → the key under which an object names what it is in.
 PARENT_KEYS = {"slot": "site", "campaign": "advertiser", "line_item": "campaign", "creative": "line_item"}
 _PARENT_KINDS = {"slot": "site", "campaign": "advertiser", "line_item": "campaign", "creative": "line_item"}
-#: Kinds whose full name begins with that of what they are in.
-_WITHIN = ("slot", "campaign")
 #: Keys that are told, not set.
 _TOLD = ("version", "state")
 
@@ -117,11 +115,6 @@ class ProblemShape(BaseModel):
     faults: list[dict[str, str]] = []
 
 
-def path_of(kind: str, name: str) -> Path:
-    """`("campaign", "himal-bank/savings")` → `("campaign", "himal-bank", "savings")`."""
-    return (kind, *name.split("/")) if kind in _WITHIN else (kind, name)
-
-
 def name_of(path: Path) -> str:
     """The inverse of `path_of`, without the kind."""
     return "/".join(path[1:])
@@ -143,7 +136,7 @@ def new_object(kind: str, body: Mapping[str, Any]) -> Edit:
     name = str(body.get("name", ""))
     given = body.get(PARENT_KEYS[kind]) if kind in PARENT_KEYS else None
     above = path_of(_PARENT_KINDS[kind], str(given)) if given is not None else None
-    path = (kind, *(above[1:] if above else ()), name) if kind in _WITHIN else (kind, name)
+    path = (kind, *(above[1:] if above else ()), name) if kind in WITHIN else (kind, name)
     return Edit("add", path, _keys(kind, body), above)
 
 

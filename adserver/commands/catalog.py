@@ -83,11 +83,12 @@ def apply(
 def export(
     db: Db = None,
     out: Annotated[Path | None, typer.Option(help="File to write, instead of standard output.")] = None,
+    version: Annotated[int | None, typer.Option(help="As it was then; see `adserver history`.")] = None,
 ) -> None:
     """Write the stored catalog as a catalog file."""
     settings = load_settings(db=db)
     need_catalog(settings)
-    text = dump(asyncio.run(load_catalog(catalog_url(settings))).catalog)
+    text = dump(asyncio.run(load_catalog(catalog_url(settings), version)).catalog)
     if out is None:
         sys.stdout.write(text)
     else:

@@ -43,7 +43,7 @@ def export(
 ) -> None:
     """Write line items as a CSV file."""
     settings = _settings(db)
-    seen = asyncio.run(_seen(settings))
+    seen = asyncio.run(seen_of(settings))
     text = to_csv(rows_of(seen, line_items_of(seen, Wanted(inside, state), system_clock())))
     if out is None:
         sys.stdout.write(text)
@@ -83,7 +83,7 @@ def _change(file: Path, settings: Settings, author: str, note: str, *, dry_run: 
     try:
         rows = read_csv(_read(file), settings.max_sheet_rows)
         with in_use(settings.db):
-            edits = edits_of(asyncio.run(_seen(settings)), rows)
+            edits = edits_of(asyncio.run(seen_of(settings)), rows)
             editor = Editor(catalog_url(settings), system_clock)
             asking = Principal(0, "", author, THIS_MACHINE.role)
             return asyncio.run(editor.edit(asking, edits, note=note, dry_run=dry_run))
@@ -101,7 +101,8 @@ def _read(file: Path) -> str:
         raise InvalidInput.one(str(file), "", "is not UTF-8 text") from None
 
 
-async def _seen(settings: Settings) -> Seen:
+async def seen_of(settings: Settings) -> Seen:
+    """All objects of the catalog."""
     url = catalog_url(settings)
     store = await CatalogStore.open(url)
     try:

@@ -21,7 +21,7 @@ from adserver.console.seen import TagsSeen
 from adserver.console.tags import tags_of
 from adserver.editing.copying import copies
 from adserver.editing.editor import Editor, Forbidden
-from adserver.editing.edits import PARENTS, Conflict, Edit
+from adserver.editing.edits import PARENTS, WITHIN, Conflict, Edit, path_of
 from adserver.editing.objects import Objects, Seen, state_at, zone_of
 from adserver.editing.proofs import creatives_in
 from adserver.errors import Fault, InvalidInput
@@ -39,7 +39,6 @@ WORDS: Mapping[str, str] = {
 }
 #: An object, and creatives → what its page says of proofs.
 ProofTold = Callable[[Path, list[str]], Awaitable[dict[str, Any]]]
-_WITHIN = ("slot", "campaign")
 
 
 class CatalogPages:
@@ -93,7 +92,7 @@ class CatalogPages:
         seen = await self._objects.seen_by(principal_of(request))
         kind, query = request.path_params["kind"], request.query_params
         parent = _parent_path(kind, query.get("in", "")) if kind in PARENTS else None
-        copied = seen.entries.get(path_from(kind, query.get("copy", "")))
+        copied = seen.entries.get(path_of(kind, query.get("copy", "")))
         if kind not in PARENTS or (PARENTS[kind] and parent not in seen.entries):
             return _not_there()
         body = {key: value for key, value in copied.body.items() if key != "name"} if copied else {}
@@ -107,9 +106,9 @@ class CatalogPages:
         if kind not in PARENTS or (PARENTS[kind] and parent not in seen.entries):
             return _not_there()
         name = one(form, "name").strip()
-        path = (kind, *(parent[1:] if parent and kind in _WITHIN else ()), name)
+        path = (kind, *(parent[1:] if parent and kind in WITHIN else ()), name)
         zone, copied = zone_of(seen, parent or path), one(form, "copy")
-        source = path_from(kind, copied)
+        source = path_of(kind, copied)
         try:
             edit = Edit("add", path, patch_of(kind, form, {}, zone), parent)
             held = copies(seen.entries, source, path) if one(form, "held") and source in seen.entries else []
@@ -193,7 +192,7 @@ class CatalogPages:
         copy: str = "",
     ) -> Response:
         zone = zone_of(seen, parent or (kind, name))
-        path = (kind, *(parent[1:] if parent and kind in _WITHIN else ()), name)
+        path = (kind, *(parent[1:] if parent and kind in WITHIN else ()), name)
         crumbs = [*seen.above(parent), parent] if parent else []
         return page(
             request,
@@ -210,7 +209,7 @@ class CatalogPages:
             zone=zone.key,
             faults=_at_fields(kind, path, seen, faults, parent),
             copy=copy,
-            held_count=len(seen.inside(path_from(kind, copy))) if copy else 0,
+            held_count=len(seen.inside(path_of(kind, copy))) if copy else 0,
             held=one(form, "held") if form else "on",
             held_word=WORDS[CHILDREN[kind][0]] if CHILDREN[kind] else "",
         )
@@ -231,18 +230,13 @@ def address_of(path: Path) -> str:
     return f"{ROOT}{path[0]}/{quote('/'.join(path[1:]))}"
 
 
-def path_from(kind: str, name: str) -> Path:
-    """A kind and a full name, such as `daily/article-top` → a path."""
-    return (kind, *name.split("/")) if kind in _WITHIN else (kind, name)
-
-
 def _path_of(request: Request) -> Path:
-    return path_from(request.path_params["kind"], request.path_params["name"])
+    return path_of(request.path_params["kind"], request.path_params["name"])
 
 
 def _parent_path(kind: str, name: str) -> Path | None:
     above = PARENTS[kind]
-    return path_from(above, name) if above else None
+    return path_of(above, name) if above else None
 
 
 def _only(entries: Mapping[Path, Any], kind: str) -> dict[Path, Any]:

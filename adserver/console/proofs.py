@@ -11,12 +11,12 @@ from starlette.routing import BaseRoute, Route
 from adserver.catalog.plan import Path
 from adserver.clock import Clock, from_ms
 from adserver.console.forms import form_of, number, one
-from adserver.console.objects import address_of, path_from
+from adserver.console.objects import address_of
 from adserver.console.pages import by_key, go_to, lone, message, page
 from adserver.console.preview import draw, size_of
 from adserver.console.words import ago, when
 from adserver.editing.editor import Forbidden
-from adserver.editing.edits import Conflict
+from adserver.editing.edits import Conflict, path_of
 from adserver.editing.proofs import Answer, Proof, Proofs
 from adserver.errors import InvalidInput
 from adserver.settings import Settings
@@ -122,7 +122,7 @@ class ProofLinks:
 
     async def _make(self, request: Request) -> Response:
         form = await form_of(request)
-        path = path_from(one(form, "kind"), one(form, "of"))
+        path = path_of(one(form, "kind"), one(form, "of"))
         try:
             _, token = await self._proofs.make(principal_of(request), path, number(form, "days") or 0)
         except InvalidInput as error:
@@ -146,7 +146,7 @@ class ProofLinks:
                 return message("No such link", "It is not there, or not yours to end.", 404)
         except Forbidden as error:
             return message("This is not open to you", str(error), 403)
-        path = path_from(one(form, "kind"), one(form, "of"))
+        path = path_of(one(form, "kind"), one(form, "of"))
         return go_to(address_of(path) if path[0] in ("line_item", "campaign") else "/console/line_items")
 
     async def told(self, path: Path, creatives: list[str]) -> dict[str, Any]:

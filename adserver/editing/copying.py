@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from adserver.catalog.plan import Entry, Path
-from adserver.editing.edits import WITHIN, Edit
+from adserver.editing.edits import WITHIN, Edit, merged
 
 _MOST_NAME_CHARS = 63
+
+
+def copy_of(
+    entries: Mapping[Path, Entry], source: Path, copy: Path, changed: Mapping[str, Any] = MappingProxyType({})
+) -> list[Edit]:
+    """Edits that add `copy` beside `source`, with what that holds; `changed`: a patch of its keys."""
+    entry = entries[source]
+    keys = merged({key: value for key, value in entry.body.items() if key != "name"}, changed)
+    return [Edit("add", copy, keys, entry.parent), *copies(entries, source, copy)]
 
 
 def copies(entries: Mapping[Path, Entry], source: Path, copy: Path) -> list[Edit]:

@@ -26,6 +26,11 @@ PARENTS: Mapping[str, str | None] = {
 WITHIN = ("slot", "campaign")
 
 
+def path_of(kind: str, name: str) -> Path:
+    """`("campaign", "himal-bank/savings")` → `("campaign", "himal-bank", "savings")`."""
+    return (kind, *name.split("/")) if kind in WITHIN else (kind, name)
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """One object to add, change or archive with all that it holds."""

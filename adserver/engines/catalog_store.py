@@ -214,11 +214,14 @@ class CatalogStore:
                     return await _write(connection, version, rows, new, author, at, note)
 
 
-async def load_catalog(url: str) -> Stored:
-    """The catalog of now, over connections of its own. Raises as `CatalogStore.open` and `load`."""
+async def load_catalog(url: str, version: int | None = None) -> Stored:
+    """The catalog of now, or of a version, over connections of its own.
+
+    Raises as `CatalogStore.open` and `load`.
+    """
     store = await CatalogStore.open(url)
     try:
-        return await store.load()
+        return await store.load(version)
     finally:
         await store.close()
 

@@ -1,0 +1,120 @@
+"""`adserver copy`, `history`, `undo`: objects of the catalog and its versions → a new version, or a list."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adserver.accounts.model import THIS_MACHINE, Principal
+from adserver.catalog.nearest import nearest
+from adserver.catalog.plan import title
+from adserver.clock import system_clock
+from adserver.commands.catalog import Db, show_changes, summary_of, user_name
+from adserver.commands.items import seen_of
+from adserver.editing.copying import copy_of
+from adserver.editing.editor import Edited, Editor, Past
+from adserver.editing.edits import PARENTS, path_of
+from adserver.editing.objects import Seen
+from adserver.engines.files import in_use
+from adserver.engines.sql import catalog_url
+from adserver.errors import InvalidInput
+from adserver.settings import Settings, load_settings
+from adserver.stored import need_catalog
+
+Kind = Annotated[str, typer.Argument(help="campaign, line_item, creative, slot, site or advertiser.")]
+Name = Annotated[str, typer.Argument(help="Of a slot or campaign with what it is in: bank/autumn.")]
+Author = Annotated[str, typer.Option(help="Who is named in the history.")]
+Note = Annotated[str, typer.Option(help="Why, for the history.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what it would change, and change nothing.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the command line."""
+    for command in (copy, history, undo):
+        app.command()(command)
+
+
+def copy(
+    kind: Kind,
+    name: Name,
+    to: Annotated[str, typer.Argument(help="Its copy's name, in the same form.")],
+    db: Db = None,
+    author: Author = "",
+    note: Note = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Copy an object with all that it holds; line items of a copied campaign come paused."""
+    settings = settings_of(db)
+    seen = asyncio.run(seen_of(settings))
+    edits = copy_of(seen.entries, known(seen, kind, name), path_of(kind, to))
+    with in_use(settings.db):
+        asking, editor = _asking(author), Editor(catalog_url(settings), system_clock)
+        _tell(asyncio.run(editor.edit(asking, edits, note=note, dry_run=dry_run)), dry_run)
+
+
+def history(
+    kind: Annotated[str, typer.Option(help="With --name: only what changed one object.")] = "",
+    name: Annotated[str, typer.Option(help="As `adserver copy` takes it.")] = "",
+    most: Annotated[int, typer.Option(min=1, max=200, help="So many versions, the newest first.")] = 20,
+    before: Annotated[int | None, typer.Option(help="Only versions before this one.")] = None,
+    db: Db = None,
+) -> None:
+    """List who changed what and when."""
+    if bool(kind) != bool(name):
+        raise InvalidInput.one("", "--kind", "and --name are given together")
+    path = path_of(kind, name) if kind else None
+    editor = Editor(catalog_url(settings_of(db)), system_clock)
+    past: Past = asyncio.run(editor.history(THIS_MACHINE, path=path, before=before, most=most))
+    for step in past.steps:
+        made = step.revision
+        note = f": {made.note}" if made.note else ""
+        typer.echo(f"{made.version}  {made.at:%Y-%m-%d %H:%M} UTC  {made.author}{note}")
+        show_changes(tuple(step.changes))
+
+
+def undo(
+    version: Annotated[int, typer.Argument(min=1, help="As `adserver history` lists it.")],
+    db: Db = None,
+    author: Author = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Take back what one version changed, as a new version; later changes of other objects stay."""
+    settings = settings_of(db)
+    with in_use(settings.db):
+        editor = Editor(catalog_url(settings), system_clock)
+        _tell(asyncio.run(editor.undo(_asking(author), version, dry_run=dry_run)), dry_run)
+
+
+def settings_of(db: Path | None) -> Settings:
+    """The settings of a database that is there. Raises InvalidInput."""
+    settings = load_settings(db=db)
+    need_catalog(settings)
+    return settings
+
+
+def known(seen: Seen, kind: str, name: str) -> tuple[str, ...]:
+    """The path of an object that is there. Raises InvalidInput, which names the nearest."""
+    if kind not in PARENTS:
+        raise InvalidInput.one("", kind, f"is none of {', '.join(PARENTS)}")
+    path = path_of(kind, name)
+    if path not in seen.entries:
+        names = ["/".join(one[1:]) for one in seen.of_kind(kind)]
+        raise InvalidInput.one("", title(path), f"is not in the catalog{nearest(name, names)}")
+    return path
+
+
+def _asking(author: str) -> Principal:
+    return Principal(0, "", author or user_name(), THIS_MACHINE.role)
+
+
+def _tell(edited: Edited, dry_run: bool) -> None:
+    show_changes(edited.changes)
+    if dry_run:
+        words = ("to add", "to change", "to move", "to remove")
+        typer.echo(summary_of(edited.changes, words) or "Nothing to change.")
+    else:
+        summary = summary_of(edited.changes, ("added", "changed", "moved", "removed"))
+        typer.echo(f"Version {edited.version}: {summary or 'nothing to change.'}")
