@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,7 +31,7 @@ class Revision:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Step:
     """What one version changed: all objects that it touched, before and after, and what that means."""
 
@@ -40,7 +41,7 @@ class Step:
     above: Mapping[Path, Entry]
     """What these objects were in at the time and is not among them."""
 
-    @property
+    @cached_property
     def changes(self) -> Sequence[Change]:
         """Object by object."""
         return diff_entries(self.before, self.after)

@@ -14,6 +14,8 @@ from adserver.catalog.model import Tier
 from tests.benchmarks.__main__ import record_of, table_inside, table_of
 from tests.benchmarks.bench import Plan, measure
 from tests.benchmarks.catalogs import catalog_file
+from tests.benchmarks.console import MOST_BYTES as MOST_PAGE_BYTES
+from tests.benchmarks.console import look_at_console, table_of_console
 from tests.benchmarks.inside import look_inside
 from tests.benchmarks.servers import Cores
 from tests.benchmarks.tag import MOST_BYTES, look_at_tag, sentence_of
@@ -65,6 +67,33 @@ def test_a_catalog_is_looked_at_from_inside(tmp_path: Path) -> None:
     console = Console(width=120, file=StringIO(), record=True)
     console.print(table_inside([inside]))
     assert "200" in console.export_text()
+
+
+def test_each_kind_of_page_of_the_console_is_asked_for(tmp_path: Path) -> None:
+    answers = look_at_console(200, tmp_path, rounds=2)
+    paths = [one.path for one in answers]
+    kinds = (
+        "site/",
+        "slot/",
+        "advertiser/",
+        "campaign/",
+        "line_item/",
+        "creative/",
+        "new/line_item",
+        "new/site",
+    )
+    for part in (
+        *(f"/catalog/{kind}" for kind in kinds),
+        "/line_items/table",
+        "/why/",
+        "/history/",
+        "/users",
+    ):
+        assert any(part in path for path in paths), part
+    assert all(one.p50_ms > 0 and 300 < one.byte_count < MOST_PAGE_BYTES for one in answers)
+    console = Console(width=120, file=StringIO(), record=True)
+    console.print(table_of_console(answers, 200))
+    assert all(path in console.export_text(clear=False) for path in paths)
 
 
 @pytest.mark.browser
