@@ -80,7 +80,7 @@ def _list(dimensions: Iterable[Dimension]) -> str:
     return f"(SELECT column1 AS dimension FROM (VALUES {values}))"  # noqa: S608  (numbers)
 
 
-#: One dimension after the other, in the order of the key: what is written one after the other is on one page.
+#: One dimension after the other, each by slot and line item: what is written then is on few pages at a time.
 _ADD = f"""
 INSERT INTO {{table}}
 SELECT dimension, day, slot, item, {_cases(Dimension)}, {", ".join(SUMS)}
