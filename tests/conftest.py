@@ -13,6 +13,12 @@ from hypothesis import settings
 from adserver.engines.sql import sqlite_url
 from tests.postgres import Postgres, postgres_server
 
+#: Folders and files of whose tests some wait for clocks, kill servers or open browsers.
+LONG = (
+    *(f"tests/{name}/" for name in ("faults", "benchmarks", "browser", "dashboards")),
+    "tests/test_report_mails.py",
+)
+
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
@@ -20,6 +26,11 @@ settings.load_profile("any-machine")
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: tests often wait, for servers and for clocks."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of few tests that take long come first: begun last, each would keep all others waiting."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(scope="session")
