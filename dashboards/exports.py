@@ -19,7 +19,7 @@ from dashboards.words import TIERS
 
 #: Ratios are given to this many decimals, the same in JSON and CSV.
 RATIO_PLACES = 6
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", *"＝＋－＠")
 
 Row = dict[str, Any]
 
@@ -206,7 +206,7 @@ def breakdown_rows(breakdown: Breakdown) -> list[Row]:
 
 
 def breakdown_json(breakdown: Breakdown) -> Row:
-    """What was asked, the rows, and their total, which is that of the other reports."""
+    """What was asked, the rows, and their total: that of the other reports, networks as estimated."""
     narrowed = {"by": breakdown.by, "line_item": breakdown.line_item}
     rows, total = breakdown_rows(breakdown), cut_row(breakdown.total)
     return {**asked(breakdown.choice), **narrowed, "rows": rows, "total": total}

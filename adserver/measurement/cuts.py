@@ -1,7 +1,7 @@
 """Sums by dimension → the breakdown of a site's period, and the reach of what ran in it.
 
 Whatever shows one of these takes it from here. A breakdown cuts the very events that the other reports sum,
-so its total is theirs.
+so its total is theirs, but for what networks reported that they paid: these are as estimated here.
 """
 
 from __future__ import annotations

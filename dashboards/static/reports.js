@@ -63,4 +63,6 @@
   });
   document.addEventListener('keydown', follow);
   document.addEventListener('themechange', draw);
+  // What is dark on the screen is printed light.
+  matchMedia('print').addEventListener('change', draw);
 })();

@@ -147,6 +147,30 @@ def test_the_switch_recolours_page_and_chart_and_is_remembered(visit: Visit) -> 
     visit.check()
 
 
+@opened_as("dark-1280")
+def test_what_is_dark_on_the_screen_is_printed_light(visit: Visit) -> None:
+    def text() -> tuple[float, float]:
+        """How light what is written on the page is, and in the chart."""
+        return (
+            luminance(visit.page.evaluate("getComputedStyle(document.querySelector('h1')).color")),
+            luminance(visit.page.locator(".xtick text").first.evaluate("one => getComputedStyle(one).fill")),
+        )
+
+    def becomes(light: bool) -> bool:
+        for _ in range(50):
+            if all((one > 128) is light for one in text()):
+                return True
+            visit.page.wait_for_timeout(100)
+        return False
+
+    assert becomes(light=True)
+    visit.page.emulate_media(media="print", color_scheme="dark")
+    assert becomes(light=False)
+    visit.page.emulate_media(media="screen", color_scheme="dark")
+    assert becomes(light=True)
+    visit.check()
+
+
 @opened_as("light-390")
 def test_a_change_of_the_systems_theme_recolours_the_chart(visit: Visit) -> None:
     bar = visit.page.locator(BARS).first
