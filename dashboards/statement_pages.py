@@ -66,24 +66,22 @@ def statement_page(
     kept = {"month": month, **({"advertiser": advertiser} if advertiser else {})}
     query = query_of(choice, **kept)
     frame = frame_of(choice, sites, "statement", kept)
+    parts = owed(found) if found else []
+    names = [one.advertiser for one in parts]
     return TEMPLATES.get_template("statement.html").render(
         **{**frame, "query": query, "slot_links": []},
         title=f"{choice.site.domain}: statement {month}{advertiser and f' for {advertiser}'}",
         advertiser=advertiser,
         everybody=f"?{query_of(choice, month=month)}",
-        alone=[f"?{query_of(choice, month=month, advertiser=name)}" for name in _advertisers(found)],
+        alone=[f"?{query_of(choice, month=month, advertiser=name)}" for name in names],
         share=None if found is None or found.share_ppm == WHOLE_PPM else found.share_ppm / WHOLE_PPM,
         found=found,
         month=month,
         named=f"{date.fromisoformat(f'{month}-01'):%B %Y}",
         months=_months(choice, month, advertiser),
-        owed=owed(found) if found else [],
+        owed=parts,
         pending_micros=sum(line.revenue_micros for line in found.pending) if found else 0,
     )
-
-
-def _advertisers(found: Statement | None) -> list[str]:
-    return [one.advertiser for one in owed(found)] if found else []
 
 
 def _months(choice: Choice, month: str, advertiser: str) -> list[Link]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,17 +11,15 @@ from adserver.accounts.model import THIS_MACHINE, Principal
 from adserver.catalog.nearest import nearest
 from adserver.catalog.plan import title
 from adserver.clock import system_clock
-from adserver.commands.catalog import Db, show_changes, summary_of, user_name
-from adserver.commands.items import seen_of
+from adserver.commands.catalog import Db, show_changes, user_name
+from adserver.commands.items import seen_of, settings_of, tell_edited
 from adserver.editing.copying import copy_of
-from adserver.editing.editor import Edited, Editor, Past
+from adserver.editing.editor import Editor, Past
 from adserver.editing.edits import PARENTS, path_of
 from adserver.editing.objects import Seen
 from adserver.engines.files import in_use
 from adserver.engines.sql import catalog_url
 from adserver.errors import InvalidInput
-from adserver.settings import Settings, load_settings
-from adserver.stored import need_catalog
 
 Kind = Annotated[str, typer.Argument(help="campaign, line_item, creative, slot, site or advertiser.")]
 Name = Annotated[str, typer.Argument(help="Of a slot or campaign with what it is in: bank/autumn.")]
@@ -52,7 +49,9 @@ def copy(
     edits = copy_of(seen.entries, known(seen, kind, name), path_of(kind, to))
     with in_use(settings.db):
         asking, editor = _asking(author), Editor(catalog_url(settings), system_clock)
-        _tell(asyncio.run(editor.edit(asking, edits, note=note, dry_run=dry_run)), dry_run)
+        edited = asyncio.run(editor.edit(asking, edits, note=note, dry_run=dry_run))
+    show_changes(edited.changes)
+    tell_edited(edited, dry_run=dry_run)
 
 
 def history(
@@ -85,14 +84,9 @@ def undo(
     settings = settings_of(db)
     with in_use(settings.db):
         editor = Editor(catalog_url(settings), system_clock)
-        _tell(asyncio.run(editor.undo(_asking(author), version, dry_run=dry_run)), dry_run)
-
-
-def settings_of(db: Path | None) -> Settings:
-    """The settings of a database that is there. Raises InvalidInput."""
-    settings = load_settings(db=db)
-    need_catalog(settings)
-    return settings
+        edited = asyncio.run(editor.undo(_asking(author), version, dry_run=dry_run))
+    show_changes(edited.changes)
+    tell_edited(edited, dry_run=dry_run)
 
 
 def known(seen: Seen, kind: str, name: str) -> tuple[str, ...]:
@@ -108,13 +102,3 @@ def known(seen: Seen, kind: str, name: str) -> tuple[str, ...]:
 
 def _asking(author: str) -> Principal:
     return Principal(0, "", author or user_name(), THIS_MACHINE.role)
-
-
-def _tell(edited: Edited, dry_run: bool) -> None:
-    show_changes(edited.changes)
-    if dry_run:
-        words = ("to add", "to change", "to move", "to remove")
-        typer.echo(summary_of(edited.changes, words) or "Nothing to change.")
-    else:
-        summary = summary_of(edited.changes, ("added", "changed", "moved", "removed"))
-        typer.echo(f"Version {edited.version}: {summary or 'nothing to change.'}")

@@ -42,7 +42,7 @@ def export(
     out: Annotated[Path | None, typer.Option(help="File to write, instead of standard output.")] = None,
 ) -> None:
     """Write line items as a CSV file."""
-    settings = _settings(db)
+    settings = settings_of(db)
     seen = asyncio.run(seen_of(settings))
     text = to_csv(rows_of(seen, line_items_of(seen, Wanted(inside, state), system_clock())))
     if out is None:
@@ -54,10 +54,9 @@ def export(
 @commands.command()
 def plan(file: File, db: Db = None) -> None:
     """Show what a CSV file would change, and change nothing."""
-    edited = _change(file, _settings(db), "", "", dry_run=True)
+    edited = _change(file, settings_of(db), "", "", dry_run=True)
     show_changes(edited.changes)
-    words = ("to add", "to change", "to move", "to remove")
-    typer.echo(summary_of(edited.changes, words) or "Nothing to change.")
+    tell_edited(edited, dry_run=True)
 
 
 @commands.command()
@@ -68,12 +67,22 @@ def apply(
     note: Annotated[str, typer.Option(help="Why, for the history.")] = "",
 ) -> None:
     """Change line items, and add new ones, as a CSV file says: all of it or, with a fault, nothing."""
-    edited = _change(file, _settings(db), author or user_name(), note, dry_run=False)
-    summary = summary_of(edited.changes, ("added", "changed", "moved", "removed"))
-    typer.echo(f"Version {edited.version}: {summary or 'nothing to change.'}")
+    edited = _change(file, settings_of(db), author or user_name(), note, dry_run=False)
+    tell_edited(edited, dry_run=False)
 
 
-def _settings(db: Path | None) -> Settings:
+def tell_edited(edited: Edited, *, dry_run: bool) -> None:
+    """Print how much an edit changed, or would change."""
+    if dry_run:
+        words = ("to add", "to change", "to move", "to remove")
+        typer.echo(summary_of(edited.changes, words) or "Nothing to change.")
+    else:
+        summary = summary_of(edited.changes, ("added", "changed", "moved", "removed"))
+        typer.echo(f"Version {edited.version}: {summary or 'nothing to change.'}")
+
+
+def settings_of(db: Path | None) -> Settings:
+    """The settings of a database that is there. Raises InvalidInput."""
     settings = load_settings(db=db)
     need_catalog(settings)
     return settings

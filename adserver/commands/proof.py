@@ -11,7 +11,8 @@ import typer
 from adserver.accounts.model import THIS_MACHINE, Principal
 from adserver.clock import from_ms, system_clock
 from adserver.commands.catalog import Db, user_name
-from adserver.commands.changes import Name, known, settings_of
+from adserver.commands.changes import Name, known
+from adserver.commands.items import settings_of
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects
 from adserver.editing.proofs import Proofs, creatives_in

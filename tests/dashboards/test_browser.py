@@ -12,17 +12,10 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.conftest import FLAGS
+
 pytestmark = pytest.mark.browser
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 LOOKS = ("light-1280", "dark-1280", "light-390", "dark-390")
 BARS = ".barlayer .point path"
 #: Remembers every breach of the content policy from the first moment on.
