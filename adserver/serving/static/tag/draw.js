@@ -23,12 +23,8 @@ export const render = async (slot, fill) => {
  * `paint` makes it that of the theme of now.
  */
 export const show = (slot, fill, drawing, paint) => {
-  const unit = create("div", {
-    display: "flex",
-    flexDirection: "column",
-    justifyContent: "center",
-    minHeight: `${slot.height}px`,
-  });
+  const css = `display:flex;flex-direction:column;justify-content:center;min-height:${slot.height}px`;
+  const unit = create("div", css);
   unit.append(labelOf(fill), drawing);
   halt(slot);
   if (slot.unit) slot.unit.replaceWith(unit);
@@ -44,15 +40,16 @@ const renderImage = async (slot, fill, width, height) => {
   const dark = webUrl(imageDark);
   const href = webUrl(click);
   if (!light || !href) throw 0;
-  const link = create("a", { width: `${width}px`, maxWidth: "100%" });
+  const wide = `width:${width}px;max-width:100%`;
+  const link = create("a", wide);
   Object.assign(link, { href, target: "_blank", rel: "noopener sponsored nofollow" });
   link.addEventListener("click", () => tell(slot, "click", fill));
-  const ratio = `${width} / ${height}`;
-  const img = create("img", { width: `${width}px`, maxWidth: "100%", height: "auto", aspectRatio: ratio });
+  const img = create("img", `${wide};height:auto;aspect-ratio:${width}/${height}`);
   img.alt = alt || "";
+  let painted;
   const paint = () => {
     const url = (theme() === "dark" && dark) || light;
-    if (img.src !== url) img.src = url;
+    if (painted !== url) img.src = painted = url;
   };
   paint();
   link.append(img);
@@ -68,8 +65,7 @@ const renderImage = async (slot, fill, width, height) => {
 /** A frame as large as the fill, on the ground that a frame of its own would have: its text must be readable. */
 export const frameOf = ({ size, label }) => {
   const [width, height] = dimensions(size);
-  const box = { width: `${width}px`, maxWidth: "100%", height: `${height}px`, border: "0", background: "Canvas" };
-  const frame = create("iframe", box);
+  const frame = create("iframe", `width:${width}px;max-width:100%;height:${height}px;border:0;background:Canvas`);
   return Object.assign(frame, { title: label, scrolling: "no" });
 };
 

@@ -33,7 +33,7 @@ const load = (client) =>
 export const renderNetwork = (slot, fill, width, height) => {
   const { client, unit } = fill.creative;
   window.adsbygoogle = window.adsbygoogle || [];
-  const element = create("ins", { width: `${width}px`, height: `${height}px` });
+  const element = create("ins", `width:${width}px;height:${height}px`);
   element.className = "adsbygoogle";
   Object.assign(element.dataset, { adClient: client, adSlot: unit });
   let timer = 0;

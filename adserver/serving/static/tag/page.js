@@ -28,20 +28,14 @@ export const list = (text) => (text || "").split(",").map((part) => part.trim())
 export const dimensions = (size) =>
   /^[1-9]\d{0,3}x[1-9]\d{0,3}$/.test(size) ? size.split("x").map(Number) : undefined;
 
-/** A URL of the answer, which may be relative to the server → an absolute http(s) URL, or "" if it is not one. */
-export const webUrl = (text) => {
-  try {
-    const url = new URL(text, ORIGIN);
-    return text && /^https?:$/.test(url.protocol) ? url.href : "";
-  } catch {
-    return "";
-  }
-};
+/** A URL of the answer, which may be a path on the server → an absolute http(s) URL, or "" if it is not one. */
+export const webUrl = (text) =>
+  /^https?:\/\//i.test(text) ? text : /^\/(?!\/)/.test(text) ? ORIGIN + text : "";
 
 /** A new element, styled through CSSOM (a strict CSP allows that) and free of the page's own rules for its kind. */
-export const create = (name, style) => {
+export const create = (name, css) => {
   const element = document.createElement(name);
-  Object.assign(element.style, { all: "revert", display: "block", margin: "0 auto", ...style });
+  element.style.cssText = `all:revert;display:block;margin:0 auto;${css}`;
   return element;
 };
 

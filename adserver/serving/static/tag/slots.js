@@ -10,7 +10,7 @@ const catalogSizes = CATALOG_SIZES[SITE] || {};
 /** What is known of each slot on the page, by its element, in the order of the page. */
 export const slots = new Map();
 
-/** Lets go of slots that left the page, and finds those that came → the new ones, their space reserved. */
+/** Lets go of slots that left the page, and finds those that came → the new ones. */
 export const findSlots = () => {
   for (const slot of slots.values()) {
     const { element, name } = slot;
@@ -26,7 +26,6 @@ export const findSlots = () => {
     slots.set(element, slot);
     found.push(slot);
   }
-  reserve(found);
   return found;
 };
 
@@ -45,7 +44,8 @@ const sizesFor = (mapping) => {
 
 /** Slots → each as high as its tallest creative and the label, never lower than the page's own CSS wants it. */
 export const reserve = (chosen) => {
-  for (const { element, minHeight } of chosen) {
+  for (const { element, fitting, minHeight } of chosen) {
+    if (!fitting) continue; // nothing to undo yet
     element.style.minHeight = minHeight;
     element.style.removeProperty("display"); // it may have been collapsed
   }
@@ -53,17 +53,17 @@ export const reserve = (chosen) => {
   const minHeights = chosen.map((slot) => {
     const { element } = slot;
     const css = getComputedStyle(element);
-    const [left, right, top, bottom] = ["Left", "Right", "Top", "Bottom"].map(
-      (side) => parseFloat(css[`padding${side}`]) || 0,
-    );
-    const width = element.clientWidth - left - right;
+    const width = element.clientWidth - parseFloat(css.paddingLeft) - parseFloat(css.paddingRight);
     const own = element.dataset.sizes;
     const sizes = own ? sizesFor(own) : [].concat(catalogSizes[slot.name] || []);
     slot.fitting = sizes.filter((size) => dimensions(size) && dimensions(size)[0] <= width);
     if (!slot.fitting.length) return slot.minHeight;
     slot.height = Math.max(...slot.fitting.map((size) => dimensions(size)[1])) + LABEL_HEIGHT_PX;
-    const borders = element.offsetHeight - element.clientHeight;
-    const wanted = `${slot.height + (css.boxSizing === "border-box" ? top + bottom + borders : 0)}px`;
+    let wanted = `${slot.height}px`;
+    if (css.boxSizing === "border-box") {
+      const borders = element.offsetHeight - element.clientHeight;
+      wanted = `${slot.height + borders + parseFloat(css.paddingTop) + parseFloat(css.paddingBottom)}px`;
+    }
     return /\d/.test(css.minHeight) ? `max(${css.minHeight}, ${wanted})` : wanted;
   });
   chosen.forEach(({ element }, index) => (element.style.minHeight = minHeights[index]));

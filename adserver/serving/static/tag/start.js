@@ -33,6 +33,7 @@ const followVisibility = () => {
 const followPage = () => {
   const changed = new MutationObserver(safely(() => {
     const found = findSlots();
+    reserve(found);
     if (complete) found.forEach(askFor);
   }));
   changed.observe(rootElement, { childList: true, subtree: true, attributeFilter: ["data-ad-slot"] });
@@ -59,7 +60,6 @@ const takeCommands = () => {
   queue.splice(0).forEach(run);
 };
 
-findSlots();
 followPage();
 followTheme();
 followVisibility();
@@ -72,5 +72,7 @@ const parsed = () => requestAnimationFrame(safely(() => {
   slots.forEach(askFor);
   takeCommands();
 }));
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", parsed);
-else parsed();
+if (document.readyState === "loading") {
+  reserve(findSlots());
+  document.addEventListener("DOMContentLoaded", parsed);
+} else parsed();
