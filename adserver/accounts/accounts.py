@@ -221,12 +221,20 @@ class Accounts:
             await self.store.end_sessions(found[1].id, digest=digest)
 
     async def new_token(
-        self, user_id: int, name: str, scopes: Collection[str], days: int
+        self, user_id: int, name: str, scopes: Collection[str], days: int, by: Principal | None = None
     ) -> tuple[TokenRow, str]:
-        """An API token of somebody, shown this once → its row and text. Raises InvalidInput."""
+        """An API token of somebody, shown this once → its row and text. Raises InvalidInput.
+
+        `by`: who asks for it. What a token asks for may no more than itself, and ends with it at the latest.
+        """
         faults = [
             Fault("", "scopes", f"{one!r} is not one of {', '.join(Scope)}")
             for one in sorted(set(scopes) - set(Scope))
+        ]
+        faults += [
+            Fault("", "scopes", f"{one!r} is beyond those of the token that asks")
+            for one in sorted(set(scopes) & set(Scope))
+            if by is not None and not by.may(Scope(one))
         ]
         faults += [] if scopes else [Fault("", "scopes", f"give one or more of {', '.join(Scope)}")]
         faults += [] if name.strip() else [Fault("", "name", "is missing: what the token is for")]
@@ -237,6 +245,8 @@ class Accounts:
         token = credentials.new_token(TOKEN_PREFIX)
         now_ms = self._now_ms()
         until_ms = now_ms + days * 86_400_000
+        if by is not None and by.until_ms is not None:
+            until_ms = min(until_ms, by.until_ms)
         words = " ".join(sorted(set(scopes)))
         row = TokenRow(0, credentials.digest_of(token), user_id, name.strip(), words, now_ms, until_ms)
         return await self.store.add_token(row), token
@@ -251,7 +261,8 @@ class Accounts:
         row, user = found
         if row.expires_at_ms <= self._now_ms() or user.disabled_at_ms is not None:
             return None
-        return principal_of(user, frozenset(Scope(word) for word in row.scopes.split()))
+        scopes = frozenset(Scope(word) for word in row.scopes.split())
+        return principal_of(user, scopes, row.expires_at_ms)
 
     async def begin_totp(self, user_id: int, secret: str, code: str) -> bool:
         """Turn the second factor on, once a code of it was right."""
@@ -270,8 +281,10 @@ class Accounts:
             return await asyncio.to_thread(credentials.hash_password, password)
 
 
-def principal_of(user: UserRow, scopes: frozenset[Scope] | None = None) -> Principal:
-    """A stored user as the one who asks."""
+def principal_of(
+    user: UserRow, scopes: frozenset[Scope] | None = None, until_ms: int | None = None
+) -> Principal:
+    """A stored user as the one who asks, by a token with these scopes until then."""
     return Principal(
         user.id,
         user.email,
@@ -280,6 +293,7 @@ def principal_of(user: UserRow, scopes: frozenset[Scope] | None = None) -> Princ
         frozenset(user.sites),
         frozenset(user.advertisers),
         scopes,
+        until_ms,
     )
 
 

@@ -27,6 +27,8 @@ class Scope(StrEnum):
     WRITE = "write"
     """Changes of the catalog; includes `read`."""
     REPORTS = "reports"
+    USERS = "users"
+    """Who has an account and what is theirs, of administrators: enough to let anybody in."""
 
 
 #: Stands for all sites, those to come too; of ad ops only.
@@ -45,6 +47,8 @@ class Principal:
     advertisers: frozenset[str] = frozenset()
     scopes: frozenset[Scope] | None = None
     """None: signed in by password, and so not narrowed."""
+    until_ms: int | None = None
+    """When the token ends; None where there is none."""
 
     @property
     def everywhere(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from adserver.accounts.model import EVERY_SITE, Principal, Role
 from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, Entry, Path
+from adserver.catalog.targeting import Target
 from adserver.errors import Fault
 
 
@@ -38,6 +39,23 @@ def report_scope(principal: Principal) -> ReportScope:
     if principal.role is Role.ADVERTISER:
         return ReportScope(None, principal.advertisers)
     return ReportScope(principal.sites, None)
+
+
+def told_on(principal: Principal, catalog: Catalog, site: str) -> frozenset[str] | None:
+    """The line items, by name, that somebody may be told of on a page of a site; None: all.
+
+    They are those that are sold there, whose revenue the reports of the site tell, and those theirs to see.
+    """
+    if principal.role is Role.ADVERTISER or not report_scope(principal).holds_site(site):
+        return frozenset()
+    if principal.everywhere:
+        return None
+    seen = {advertiser.name for advertiser in visible(principal, catalog).advertiser}
+    return frozenset(
+        item.name
+        for advertiser, _, item in catalog.line_items()
+        if advertiser.name in seen or _sold_on(item.target, site)
+    )
 
 
 def visible(principal: Principal, catalog: Catalog) -> Catalog:
@@ -108,6 +126,12 @@ def _may_change(
         return site in principal.sites and (kind == "slot" or change.action in ("change", "move"))
     roots = [_root(change.path, state) for state in (old, new) if change.path in state]
     return all(_within(principal, root.body.get("sites", ())) for root in roots)
+
+
+def _sold_on(target: Target, site: str) -> bool:
+    """Whether a line item's target leaves a site in."""
+    excluded = target.exclude.site if target.exclude else None
+    return (target.site is None or site in target.site) and site not in (excluded or ())
 
 
 def _depth(entries: Mapping[Path, Entry], path: Path) -> int:

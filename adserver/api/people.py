@@ -119,11 +119,10 @@ async def tokens(given: Given, asking: Asking) -> list[TokenShape]:
 
 @router.post("/tokens", status_code=201, tags=["people"], summary="Make an API token")
 async def make_token(given: Given, asking: Asking, body: TokenAsk) -> NewTokenShape:
-    """A token makes no token with scopes that it lacks itself."""
-    beyond = [scope for scope in body.scopes if not asking.may(scope)]
-    if beyond or not asking.user_id:
-        raise Forbidden([Fault("", "scopes", "are beyond those of the token that asks")])
-    row, token = await given.accounts.new_token(asking.user_id, body.name, body.scopes, body.days)
+    """Asked for with a token, it may no more than that one, and ends with it at the latest."""
+    if not asking.user_id:
+        raise Forbidden([Fault("", "tokens", "are for those who have an account; nobody has one yet")])
+    row, token = await given.accounts.new_token(asking.user_id, body.name, body.scopes, body.days, by=asking)
     return NewTokenShape(**_token(row).model_dump(), token=token)
 
 
@@ -171,8 +170,8 @@ async def change_user(given: Given, asking: Asking, user_id: int, body: UserChan
 
 
 def _administrators_only(asking: Principal) -> None:
-    if asking.role is not Role.ADMIN:
-        raise Forbidden([Fault("", "users", "are for administrators")])
+    if asking.role is not Role.ADMIN or not asking.may(Scope.USERS):
+        raise Forbidden([Fault("", "users", "are for administrators; a token needs the scope users")])
 
 
 def _token(row: TokenRow) -> TokenShape:

@@ -120,7 +120,7 @@ def enable(email: Email, db: Db = None) -> None:
 def token(
     email: Email,
     name: Annotated[str, typer.Option(help="What the token is for.", show_default=False)],
-    scope: Annotated[list[str], typer.Option(help="read, write, reports; may be repeated.")],
+    scope: Annotated[list[str], typer.Option(help="read, write, reports, users; may be repeated.")],
     days: Annotated[int, typer.Option(help="How long it holds.")] = 90,
     db: Db = None,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import segno
@@ -15,7 +16,7 @@ from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import Scope
 from adserver.clock import from_ms
 from adserver.console.forms import form_of, number, one
-from adserver.console.pages import by_key, go_to, page
+from adserver.console.pages import by_key, go_to, message, page
 from adserver.console.sign_in import SIGN_IN
 from adserver.errors import Fault, InvalidInput
 from adserver.web.door import keep_session, principal_of, session_of
@@ -39,8 +40,10 @@ class Account:
             "token": self._make_token,
             "revoke": self._revoke,
         }
-        posts = [Route(f"/account/{name}", answer, methods=["POST"]) for name, answer in forms.items()]
-        own = Route("/account", self._open)
+        posts = [
+            Route(f"/account/{name}", _in_person(answer), methods=["POST"]) for name, answer in forms.items()
+        ]
+        own = Route("/account", _in_person(self._open))
         return [own, Route("/sign-out", self._sign_out, methods=["POST"]), *posts]
 
     async def _open(self, request: Request) -> Response:
@@ -126,6 +129,17 @@ class Account:
             "faults": by_key(faults or []),
         }
         return page(request, "account.html", "Your account", 400 if faults else 200, **shown)
+
+
+def _in_person(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """A program with a token must not get more than the token gives, such as another token."""
+
+    async def guarded(request: Request) -> Response:
+        if principal_of(request).scopes is not None:
+            return message("Sign in first", "An account is for whoever signs in, not for API tokens.", 403)
+        return await answer(request)
+
+    return guarded
 
 
 def _qr(text: str) -> Markup:

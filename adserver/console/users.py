@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from adserver.accounts.accounts import Accounts
-from adserver.accounts.model import EVERY_SITE, Role
+from adserver.accounts.model import EVERY_SITE, Role, Scope
 from adserver.clock import from_ms
 from adserver.console.forms import Form, form_of, one
 from adserver.console.pages import by_key, message, page
@@ -154,7 +154,8 @@ class Users:
 
 def _administrators_only(answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
     async def guarded(request: Request) -> Response:
-        if principal_of(request).role is not Role.ADMIN:
+        asking = principal_of(request)
+        if asking.role is not Role.ADMIN or not asking.may(Scope.USERS):
             return message("This is not open to you", "Users are the administrators' business.", 403)
         response: Response = await answer(request)
         return response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from adserver.accounts.model import Principal, Role
+from adserver.catalog.plan import Path
 from adserver.clock import Clock
 from adserver.console.objects import address_of
 from adserver.console.pages import by_key, go_to, message, page
@@ -138,6 +139,7 @@ class Why:
         except Busy as error:
             return message("Busy", str(error), 503)
         zone = explained.site.zone if explained.site else ZoneInfo("UTC")
+        seen = await self._objects.seen_by(principal)
         return page(
             request,
             "why_page.html",
@@ -145,7 +147,7 @@ class Why:
             context=explained.context,
             at=f"{explained.at.astimezone(zone):%a %Y-%m-%d %H:%M} ({zone.key})",
             currency=explained.site.currency if explained.site else "",
-            slots=[_slot(slot) for slot in explained.slots],
+            slots=[_slot(slot, seen.entries) for slot in explained.slots],
             first=_IN_VIEW,
         )
 
@@ -164,11 +166,11 @@ def _not_open() -> Response:
     return message("This is not open to you", "It is for those who read the reports of a site.", 403)
 
 
-def _slot(slot: Any) -> dict[str, Any]:
-    """A slot that was explained, with its line items as rows."""
+def _slot(slot: Any, seen: Container[Path]) -> dict[str, Any]:
+    """A slot that was explained, with its line items as rows; of `seen` they have a page."""
     rows = [
         {
-            "href": address_of(("line_item", one.line_item)),
+            "href": address_of(path) if (path := ("line_item", one.line_item)) in seen else "",
             "name": one.line_item,
             "tier": str(one.tier),
             "price": one.price or "",

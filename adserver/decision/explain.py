@@ -7,7 +7,7 @@ once in each slot that the catalog knows, also those that can never serve for wa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import isnan
@@ -105,13 +105,20 @@ class Explanation:
 
 
 def explain(
-    look: Look, catalog: Catalog, *, limit: int, slot: str | None = None, item: str | None = None
+    look: Look,
+    catalog: Catalog,
+    *,
+    limit: int,
+    slot: str | None = None,
+    item: str | None = None,
+    told: Container[str] | None = None,
 ) -> Explanation:
     """Account for every line item of the catalog that `look.index` was made of, in each slot asked for.
 
     `limit`: most line items that are listed for a slot. `slot`, `item`: names of the only ones to be listed.
+    `told`: names of those that may be told of; the others are not even counted. None: all.
     """
-    account = _Account(look, catalog, limit, item)
+    account = _Account(look, catalog, limit, item, told)
     slots = [
         account.of_slot(number) for number, ask in enumerate(look.asks) if slot is None or ask.slot == slot
     ]
@@ -122,7 +129,9 @@ def explain(
 
 
 class _Account:
-    def __init__(self, look: Look, catalog: Catalog, limit: int, item: str | None) -> None:
+    def __init__(
+        self, look: Look, catalog: Catalog, limit: int, item: str | None, told: Container[str] | None
+    ) -> None:
         self._look = look
         self._limit = limit
         self._only = item
@@ -130,9 +139,12 @@ class _Account:
         self._sentences = Sentences(look, self._verdicts)
         self._slots = {slot.number: slot for slot in look.slots}
         self._owned = {owned[2].name: owned for owned in catalog.line_items()}
-        indexed = {item.name for item in look.index.items}
-        self._bare = [name for name in self._owned if name not in indexed]
+        items = look.index.items
+        indexed = {item.name for item in items}
+        self._bare = [name for name in self._owned if name not in indexed and (told is None or name in told)]
         """Those that the index leaves out."""
+        self._told = [position for position, one in enumerate(items) if told is None or one.name in told]
+        """Positions of those that may be told of."""
 
     def of_slot(self, number: int) -> SlotExplained:
         """Everything about one of the slots asked for."""
@@ -151,7 +163,7 @@ class _Account:
             sentence = why_empty(decision.reason, name, look.context.site)
             return SlotExplained(name, None, (), None, None, reason, sentence, {}, (), (), 0)
         rules = self._verdicts.rules[number]
-        counts = Counter(rules)
+        counts = Counter(rules[position] for position in self._told)
         if self._bare:
             counts[NOT_APPROVED] += len(self._bare)
         verdicts = list(self._listed(slot, rules))
@@ -187,11 +199,12 @@ class _Account:
 
     def _furthest(self, slot: SlotLook, rules: Sequence[str]) -> list[int]:
         """Positions of those to be listed, by how far they got and then by score."""
-        items = self._look.index.items
+        items, told = self._look.index.items, np.array(self._told, dtype=np.int64)
         if self._only is not None:
-            return [position for position, item in enumerate(items) if item.name == self._only]
+            return [position for position in self._told if items[position].name == self._only]
         distances = {rule: distance(rule) for rule in set(rules)}
-        order = np.lexsort((-slot.scores, np.array([distances[rule] for rule in rules], dtype=np.int64)))
+        far = np.array([distances[rules[position]] for position in self._told], dtype=np.int64)
+        order = told[np.lexsort((-slot.scores[told], far))]
         return [int(position) for position in order[: self._limit]]
 
     def _verdict(self, slot: SlotLook, position: int, rule: str) -> Verdict:

@@ -46,7 +46,9 @@ def look_for(
 
 def explain_question(looked: Look, catalog: Catalog, question: Question, settings: Settings) -> Explanation:
     """What is asked for of a page that was looked at; `catalog` is the one that it was decided by."""
-    found = explain(looked, catalog, limit=question.limit, slot=question.slot, item=question.item)
+    found = explain(
+        looked, catalog, limit=question.limit, slot=question.slot, item=question.item, told=question.told
+    )
     beyond = question.request.slots[settings.max_slots_per_page :]
     sentence = f"Stays empty: a page may ask for at most {settings.max_slots_per_page} slots."
     shed = [

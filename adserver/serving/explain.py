@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -17,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from adserver.accounts.model import Principal, Role
-from adserver.accounts.ownership import report_scope
+from adserver.accounts.ownership import report_scope, told_on
 from adserver.catalog.model import Catalog
 from adserver.decision.explain import Explanation
 from adserver.decision.look import Look
@@ -82,9 +83,10 @@ class Explainer:
         tell: Callable[[Look, Catalog, Question, Settings], Told],
     ) -> Told:
         parts, settings = self._parts, self._parts.settings
-        question = await asyncio.to_thread(read_question, given, self._stored().catalog, settings)
-        site = question.request.site
-        if principal.role is Role.ADVERTISER or not report_scope(principal).holds_site(site):
+        served = self._stored().catalog
+        told = partial(told_on, principal, served)
+        question = await asyncio.to_thread(read_question, given, served, settings, told)
+        if principal.role is Role.ADVERTISER or not report_scope(principal).holds_site(question.request.site):
             raise NotTheirs(_NOT_YOURS)
         # There is no pause until the page is decided, so that catalog and index are of one version.
         catalog, now = self._stored().catalog, question.at or parts.clock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,6 +22,8 @@ _AT = 'is not a time such as "2026-11-24T09:00:00+05:45"'
 _WHERE = re.compile(r"^The body cannot be read: (.*?)(?: - at `\$\.?(.*)`)?\.$", re.DOTALL)
 #: Among so many line items one that is spelt alike is looked for; among more it would take too long.
 _MOST_COMPARED = 2_000
+#: Site of a page → the line items, by name, that the one who asks may be told of there; None: all.
+Told = Callable[[str], frozenset[str] | None]
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -39,13 +41,17 @@ class Question:
     device: str | None
     limit: int
     """Most line items that are listed for a slot."""
+    told: frozenset[str] | None
+    """The only line items that the answer may name; None: all."""
 
     def asks(self, settings: Settings) -> Sequence[Ask]:
         """The slots that are decided: as many as a page may have."""
         return self.request.slots[: settings.max_slots_per_page]
 
 
-def read_question(given: Mapping[str, str], catalog: Catalog, settings: Settings) -> Question:
+def read_question(
+    given: Mapping[str, str], catalog: Catalog, settings: Settings, told: Told = lambda _: None
+) -> Question:
     """Check all of it. Raises InvalidInput; keys are those of `KEYS`, and `page.…` inside the page.
 
     A time without an offset is in the time zone of the page's site.
@@ -57,7 +63,8 @@ def read_question(given: Mapping[str, str], catalog: Catalog, settings: Settings
         request = _page(asked.get("page", ""), settings)
     except InvalidInput as error:
         faults += error.faults
-    faults += _unknown_names(asked, request, catalog)
+    names = told(request.site if request else "")
+    faults += _unknown_names(asked, request, catalog, names)
     if "at" in asked:
         try:
             at = _instant(asked["at"], request, catalog)
@@ -72,7 +79,7 @@ def read_question(given: Mapping[str, str], catalog: Catalog, settings: Settings
     if faults or request is None:
         raise InvalidInput(faults)
     country, device = asked.get("country"), asked.get("device")
-    return Question(request, at, asked.get("slot"), asked.get("item"), country, device, limit)
+    return Question(request, at, asked.get("slot"), asked.get("item"), country, device, limit, names)
 
 
 def _page(text: str, settings: Settings) -> FillRequest:
@@ -91,7 +98,7 @@ def _page(text: str, settings: Settings) -> FillRequest:
 
 
 def _unknown_names(
-    asked: Mapping[str, str], request: FillRequest | None, catalog: Catalog
+    asked: Mapping[str, str], request: FillRequest | None, catalog: Catalog, told: frozenset[str] | None
 ) -> Iterator[Fault]:
     """Names that would only find nothing."""
     slot, item, country, device = (asked.get(key) for key in ("slot", "item", "country", "device"))
@@ -99,8 +106,8 @@ def _unknown_names(
         names = [ask.slot for ask in request.slots]
         if slot not in names:
             yield Fault("", "slot", f"{slot[:200]!r} is not asked for by this page{nearest(slot, names)}")
-    if item:
-        items = {item.name for _, _, item in catalog.line_items()}
+    if item and (request or told is None):
+        items = told if told is not None else {item.name for _, _, item in catalog.line_items()}
         if item not in items:
             problem = f"{item[:200]!r} is not a line item of the catalog"
             meant = nearest(item[:200], items) if len(items) <= _MOST_COMPARED else ""

@@ -187,7 +187,7 @@ def test_a_token_is_narrowed_to_its_scopes_and_ends(url: str) -> None:
         row, token = await accounts.new_token(user_id, "nightly", [Scope.WRITE], 10)
         found = await accounts.by_bearer(token)
         assert found
-        assert [found.may(scope) for scope in Scope] == [True, True, False]
+        assert [found.may(scope) for scope in Scope] == [True, True, False, False]
         assert found.sites == {"daily"}
         assert await accounts.by_bearer(token + "x") is None
         office.now += timedelta(days=10)

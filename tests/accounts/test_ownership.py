@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adserver.accounts.model import EVERY_SITE, Principal, Role
-from adserver.accounts.ownership import forbidden, report_scope, visible, visible_entries
+from adserver.accounts.ownership import forbidden, report_scope, told_on, visible, visible_entries
 from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Entry, Path, diff_entries, flatten
 
@@ -75,6 +75,24 @@ def test_reports_are_cut_to_sites_or_advertisers() -> None:
     publisher = report_scope(somebody(Role.PUBLISHER, "daily"))
     assert (publisher.holds_site("daily"), publisher.holds_site("sport")) == (True, False)
     assert report_scope(somebody(Role.ADVERTISER, advertisers=("bank",))).advertisers == frozenset({"bank"})
+
+
+def test_of_a_page_somebody_is_told_of_what_is_sold_there_or_is_theirs() -> None:
+    def told(principal: Principal, site: str) -> list[str] | None:
+        found = told_on(principal, CATALOG, site)
+        return None if found is None else sorted(name.removesuffix("-item") for name in found)
+
+    assert told(somebody(Role.ADMIN), "daily") is None
+    assert told(somebody(Role.AD_OPS, EVERY_SITE), "sport") is None
+    assert told(somebody(Role.AD_OPS, "daily"), "daily") == ["airline", "bank", "telecom"]
+    assert told(somebody(Role.AD_OPS, "daily", "sport"), "daily") == ["airline", "bank", "brewer", "telecom"]
+    assert told(somebody(Role.PUBLISHER, "sport"), "sport") == ["airline", "brewer"]
+    assert told(somebody(Role.PUBLISHER, "sport"), "daily") == []
+    assert told(somebody(Role.ADVERTISER, advertisers=("bank",)), "daily") == []
+    but_sport = CATALOG.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    but_sport["advertiser"][2]["campaign"][0]["line_item"][0]["target"] = {"not": {"site": ["sport"]}}
+    somewhere = Catalog.model_validate(but_sport)
+    assert told_on(somebody(Role.PUBLISHER, "sport"), somewhere, "sport") == frozenset({"brewer-item"})
 
 
 def refused(principal: Principal, old: Catalog, new: Catalog) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx2 as httpx
 import pytest
@@ -21,7 +22,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 @pytest.fixture
 def api(place: Office) -> httpx.Client:
-    return place.with_token(ADMIN, "read", "write")
+    return place.with_token(ADMIN, "read", "write", "users")
 
 
 def test_a_campaign_is_built_step_by_step_and_serves_within_a_second(
@@ -168,12 +169,20 @@ def test_people_are_invited_changed_and_disabled_by_administrators(place: Office
     assert api.patch(path, json={"rights": rights, "disabled": True}).json()["disabled"] is True
     own = next(user for user in api.get("/api/v1/users").json() if user["email"] == ADMIN)
     assert api.patch(f"/api/v1/users/{own['id']}", json={"disabled": True}).status_code == 409
-    assert place.with_token(OPS, "write").get("/api/v1/users").status_code == 403
+    assert place.with_token(OPS, "write", "users").get("/api/v1/users").status_code == 403
+    catalog_only = place.with_token(ADMIN, "read", "write")
+    assert catalog_only.post("/api/v1/users", json=asked).status_code == 403
+    assert catalog_only.post("/console/users/new", data=asked).status_code == 403
 
 
 def test_a_token_makes_no_token_that_may_more(place: Office) -> None:
     reader = place.with_token(ADMIN, "write")
-    assert reader.post("/api/v1/tokens", json={"name": "x", "scopes": ["reports"]}).status_code == 403
+    for scope in ("reports", "users"):
+        assert reader.post("/api/v1/tokens", json={"name": "x", "scopes": [scope]}).status_code == 422
+    longer = reader.post("/api/v1/tokens", json={"name": "x", "scopes": ["read"], "days": 300}).json()
+    own = min(token["expires_at"] for token in reader.get("/api/v1/tokens").json())
+    assert datetime.fromisoformat(longer["expires_at"]) < datetime.now(UTC) + timedelta(days=1, minutes=1)
+    assert longer["expires_at"] >= own
     made = reader.post("/api/v1/tokens", json={"name": "x", "scopes": ["read"], "days": 1})
     assert made.status_code == 201
     program = httpx.Client(base_url=place.url, headers={"authorization": f"Bearer {made.json()['token']}"})

@@ -141,6 +141,10 @@ def test_a_token_does_only_what_its_scopes_say(place: Office) -> None:
     assert place.with_token(ADMIN, "reports").get("/console/").status_code == 403
     assert place.with_token(ADMIN, "read").get("/console/").status_code == 200
     assert place.with_token(ADMIN, "read").post("/console/sign-out").status_code == 403
+    writes = place.with_token(ADMIN, "write")
+    more = {"name": "x", "days": "300", "scopes": ["read", "write", "reports"]}
+    assert writes.post("/console/account/token", data=more).status_code == 403
+    assert writes.get("/console/account?totp").status_code == 403
 
 
 def test_an_invitation_sets_a_password_by_its_page(place: Office) -> None:

@@ -97,6 +97,29 @@ def test_pages_and_line_items_of_others_are_not_told_of(place: Office) -> None:
     assert place.with_token(BANK, "read").get("/api/v1/reasons?line_item=x").status_code == 403
 
 
+@pytest.mark.parametrize("email", [OPS, BOSS])
+def test_no_explanation_tells_of_what_is_sold_elsewhere(place: Office, email: str) -> None:
+    page = {"page": '{"site": "daily", "slots": [{"slot": "article-top"}]}'}
+    api, browser = place.with_token(email, "read"), place.signed_in(email)
+    told = api.get("/api/v1/explain", params=page)
+    shown = browser.get("/console/why/page", params=page)
+    assert told.status_code == shown.status_code == 200
+    assert "foreign" not in told.text and "foreign" not in shown.text
+    (slot,) = told.json()["slots"]
+    assert (slot["line_items"], slot["counts"], slot["left_off"]) == ([], {}, 0)
+    all_of_it = place.with_token(ADMIN, "read").get("/api/v1/explain", params=page).json()
+    assert [one["line_item"] for one in all_of_it["slots"][0]["line_items"]] == ["foreign-item"]
+    # A name that is not theirs is answered like one that is nobody's, also of a site that is not theirs.
+    for site in ("daily", "other"):
+        page = {"page": f'{{"site": "{site}", "slots": [{{"slot": "article-top"}}]}}'}
+        answers = [
+            api.get("/api/v1/explain", params={**page, "item": name})
+            for name in ("foreign-item", "foreign-ixem")
+        ]
+        assert [answer.status_code for answer in answers] == [400, 400]
+        assert answers[0].text.replace("foreign-item", "foreign-ixem") == answers[1].text
+
+
 def test_the_form_of_a_line_item_says_how_many_page_requests_match(place: Office) -> None:
     ops = place.signed_in(OPS)
 
