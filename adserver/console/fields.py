@@ -1,6 +1,7 @@
 """Objects of the catalog ⇄ the fields of their forms: what is shown for a body, and what a form sets.
 
-What a form sets is a JSON merge patch: a field left empty puts its key back to the default.
+What a form sets is a JSON merge patch of what differs from what was shown: a field that nobody touched leaves
+its key as it is, to the character, and one that was emptied puts it back to the default.
 """
 
 from __future__ import annotations
@@ -10,38 +11,24 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from adserver.console.field_list import DIMENSIONS, FIELDS, FURTHER, Field
 from adserver.console.forms import Form, one
 from adserver.editing.objects import local_time
 from adserver.errors import Fault, InvalidInput
 
 Body = Mapping[str, Any]
-#: Dimensions of a target that have a field of their own; the others are given as JSON.
-DIMENSIONS: Mapping[str, tuple[str, str]] = {
-    "site": ("Sites", "One on each line. Empty: all."),
-    "slot": ("Slots", "One on each line. Empty: all that offer a size of its creatives."),
-    "section": ("Sections", "Such as world or world/*."),
-    "topic": ("Topics", ""),
-    "country": ("Countries", "Two letters, such as NP."),
-    "device": ("Devices", "desktop, mobile, tablet."),
-    "hours": ("Hours", "Such as mon-fri 08:00-20:00, in the site's time zone."),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One key of an object in a form; `kind` is one of `_READ`, or plain text."""
-
-    key: str
-    label: str
-    kind: str = "text"
-    hint: str = ""
-    options: Sequence[str] = ()
-    required: bool = False
-    only: str = ""
-    """Kinds of creatives, or tiers of line items, that have this key; of others it is not asked for."""
+#: Name of an input → the text in it; a box that is ticked has "on".
+Inputs = Mapping[str, str]
+Show = Callable[[Field, Any, ZoneInfo], Inputs]
+#: Field, form, the stored value of its key, time zone → the new one. Raises ValueError with a sentence.
+Read = Callable[[Field, Form, Any, ZoneInfo], Any]
+UTC_ZONE = ZoneInfo("UTC")
+_FILE = re.compile(r"(\S+)\s+(\S+)\s+([0-9]{1,4})x([0-9]{1,4})(?:\s+([0-9]{1,6}))?", re.ASCII)
+#: Kinds of fields whose text has several lines.
+_AREAS = frozenset(("lines", "caps", "area", "media", "target", "further"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,120 +36,52 @@ class Shown:
     """A field as a template draws it."""
 
     field: Field
-    value: Any
-    """Text; for `check` whether it is on; for `…_of` (which, amount)."""
-
-
-UTC_ZONE = ZoneInfo("UTC")
-_FILE = re.compile(r"(\S+)\s+(\S+)\s+([0-9]{1,4})x([0-9]{1,4})(?:\s+([0-9]{1,6}))?", re.ASCII)
-Show = Callable[[Field, Any, ZoneInfo], Any]
-_PRICES = ("cpm", "vcpm", "cpc", "cpa", "flat")
-_GOALS = ("impressions", "viewables", "clicks")
-_CAPS = "One on each line, such as 3 per 1d: at most three impressions for each visitor within a day."
-_MEDIA = (
-    "One on each line: address, type, size and, where known, kbit/s, such as "
-    "https://cdn.example/a.mp4 video/mp4 1280x720 2400."
-)
-FIELDS: Mapping[str, tuple[Field, ...]] = {
-    "site": (
-        Field("domain", "Domain", hint="Such as news.example.", required=True),
-        Field(
-            "timezone",
-            "Time zone",
-            hint="IANA name, such as Asia/Kathmandu. Days are cut in it.",
-            required=True,
-        ),
-        Field("currency", "Currency", hint="Three letters, such as USD.", required=True),
-        Field(
-            "exclude_topics", "Sensitive topics", "lines", "Nothing serves beside these unless it opts in."
-        ),
-        Field(
-            "revenue_share",
-            "Publisher's share",
-            "fraction",
-            "Of what advertisers owe, such as 0.7; empty: all of it.",
-        ),
-    ),
-    "slot": (
-        Field("sizes", "Sizes", "lines", "One on each line, such as 970x250.", required=True),
-        Field("floor", "Floor price", hint="CPM below which it is not sold."),
-        Field("label", "Label", hint="Shown with every ad; Advertisement where empty."),
-        Field("refresh_seconds", "Refresh after", "number", "Seconds in view, 30 or more; empty: never."),
-    ),
-    "advertiser": (
-        Field(
-            "sites", "Sold on", "lines", "Sites, one on each line. Empty: on all, for administrators only."
-        ),
-    ),
-    "campaign": (Field("caps", "Caps of the whole campaign", "caps", _CAPS),),
-    "line_item": (
-        Field(
-            "tier",
-            "Tier",
-            "select",
-            options=("sponsorship", "guaranteed", "price", "network", "house"),
-            required=True,
-        ),
-        Field("paused", "Paused", "check"),
-        Field("start", "Start", "instant"),
-        Field("end", "End", "instant", "Half-open: it serves until just before."),
-        Field(
-            "price", "Price", "amount_of", options=_PRICES, hint="cpm and vcpm per thousand; flat per day."
-        ),
-        Field("goal", "Goal", "count_of", options=_GOALS, only="guaranteed"),
-        Field("budget", "Budget", hint="Of the whole flight.", only="price"),
-        Field("daily_budget", "Budget of a day", only="price"),
-        Field("share", "Share of voice", "fraction", "0.5 is every other page.", only="sponsorship"),
-        Field("pacing", "Pacing", "select", options=("even", "frontloaded", "asap")),
-        Field("caps", "Caps", "caps", _CAPS),
-        Field("labels", "Labels", "lines", "Never two line items with one label on a page."),
-        Field("allow_topics", "Sensitive topics it accepts", "lines"),
-        Field("target", "Targeting", "target"),
-    ),
-    "creative": (
-        Field("kind", "Kind", "select", options=("image", "html", "video", "network"), required=True),
-        Field("size", "Size", hint="Such as 300x250; video for a video.", required=True),
-        Field("image", "Image", hint="Address of the picture.", only="image"),
-        Field("image_dark", "Image for dark pages", hint="Optional.", only="image"),
-        Field("alt", "What the picture says", hint="For those who do not see it.", only="image video"),
-        Field("html", "HTML", "area", "Drawn in a sandboxed frame.", only="html"),
-        Field("media", "Video files", "media", _MEDIA, only="video"),
-        Field("duration_seconds", "Length of the video", "number", "In seconds.", only="video"),
-        Field(
-            "skip_after_seconds", "Can be skipped after", "number", "Seconds; empty: it cannot.", only="video"
-        ),
-        Field("client", "Publisher at AdSense", hint="Such as ca-pub-1234567890123456.", only="network"),
-        Field("unit", "Ad unit of AdSense", hint="Its number.", only="network"),
-        Field("click", "Click goes to", only="image html video"),
-        Field("weight", "Weight", "number", "Among the creatives of its line item; 1 where empty."),
-        Field("approved", "Approved", "check"),
-    ),
-}
+    inputs: Inputs
 
 
 def shown(kind: str, body: Body, zone: ZoneInfo) -> list[Shown]:
     """The fields of an object's form, filled in."""
-    filled = []
-    for field in FIELDS[kind]:
-        show: Show = _SHOW.get(field.kind, _text)
-        filled.append(Shown(field, show(field, body.get(field.key), zone)))
-    return filled
+    return [
+        Shown(field, _KINDS[field.kind].show(field, _value(kind, field, body), zone))
+        for field in FIELDS[kind]
+    ]
+
+
+def typed(fields: Sequence[Shown], form: Form) -> list[Shown]:
+    """The same fields with what somebody typed into them."""
+    return [Shown(one.field, {name: _text_in(form, name) for name in one.inputs}) for one in fields]
+
+
+def untouched(shown: Shown, given: Shown) -> bool:
+    """Whether a browser sends this where nobody has touched the field."""
+    area = shown.field.kind in _AREAS
+    return all(_sent(text, area=area) == given.inputs[name] for name, text in shown.inputs.items())
 
 
 def patch_of(kind: str, form: Form, before: Body, zone: ZoneInfo) -> dict[str, Any]:
-    """What a form sets. Raises InvalidInput for what cannot be read; all else the catalog checks."""
+    """What a form sets of a body. Raises InvalidInput for what cannot be read; all else is checked later."""
     faults: list[Fault] = []
     patch: dict[str, Any] = {}
     chosen = one(form, "kind") or one(form, "tier")
-    for field in FIELDS[kind]:
+    fields, own = shown(kind, before, zone), {field.key for field in FIELDS[kind]}
+    for was, now in zip(fields, typed(fields, form), strict=True):
+        field = was.field
         if field.only and chosen not in field.only.split():
             # The form hides it; what it was for another kind or tier goes.
-            patch[field.key] = None
+            if before.get(field.key) is not None:
+                patch[field.key] = None
+            continue
+        if untouched(was, now):
             continue
         try:
-            patch[field.key] = _READ.get(field.kind, _read_text)(field, form, before.get(field.key), zone)
+            value = _KINDS[field.kind].read(field, form, _value(kind, field, before), zone)
         except ValueError as error:
             faults.append(Fault("", field.key, str(error)))
+            continue
+        twice = sorted(value.keys() & own) if field.key == FURTHER else ()
+        if twice:
+            faults.append(Fault("", FURTHER, f"{', '.join(twice)} has a field of its own"))
+        patch |= value if field.key == FURTHER else {field.key: value}
     if faults:
         raise InvalidInput(faults)
     return patch
@@ -179,67 +98,100 @@ def targeting_of(form: Form) -> tuple[dict[str, Any], list[str]]:
     )
 
 
-def _text(_: Field, value: Any, _zone: ZoneInfo) -> str:
-    return "" if value is None else str(value)
+def split_lines(text: str, kept: Sequence[str] = ()) -> list[str]:
+    """One value on each line, spaces around it left out unless it is one of `kept`."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return [line if line in kept else line.strip() for line in lines if line in kept or line.strip()]
 
 
-def _lines(_: Field, value: Any, _zone: ZoneInfo) -> str:
-    return "\n".join(map(str, value or ()))
+def _value(kind: str, field: Field, body: Body) -> Any:
+    if field.key != FURTHER:
+        return body.get(field.key)
+    own = {one.key for one in FIELDS[kind]} | {"name"}
+    return {key: value for key, value in body.items() if key not in own}
 
 
-def _instant(_: Field, value: Any, zone: ZoneInfo) -> str:
-    return local_time(value, zone).isoformat(timespec="seconds")[:19] if value else ""
+def _text_in(form: Form, name: str) -> str:
+    """What a form has under a name; browsers send the ends of lines as CR LF (HTML, form submission)."""
+    return one(form, name).replace("\r\n", "\n")
 
 
-def _of(_: Field, value: Any, _zone: ZoneInfo) -> tuple[str, str]:
+def _sent(text: str, *, area: bool) -> str:
+    """What a browser sends of a text that it was shown: an input of one line has no ends of lines."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text if area else text.replace("\n", "")
+
+
+def _replacing(before: Any, after: Any) -> Any:
+    """The merge patch (RFC 7396) that leaves nothing of what was there."""
+    if not isinstance(after, Mapping):
+        return after
+    was = before if isinstance(before, Mapping) else {}
+    return {**dict.fromkeys(was), **{key: _replacing(was.get(key), value) for key, value in after.items()}}
+
+
+def _text(field: Field, value: Any, _zone: ZoneInfo) -> Inputs:
+    return {field.key: "" if value is None else str(value)}
+
+
+def _lines(field: Field, value: Any, _zone: ZoneInfo) -> Inputs:
+    return {field.key: "\n".join(map(str, value or ()))}
+
+
+def _instant(field: Field, value: Any, zone: ZoneInfo) -> Inputs:
+    return {field.key: local_time(value, zone).isoformat(timespec="seconds")[:19] if value else ""}
+
+
+def _of(field: Field, value: Any, _zone: ZoneInfo) -> Inputs:
     which, amount = next(iter(dict(value or {}).items()), ("", ""))
-    return which, str(amount)
+    return {field.key: str(amount), f"{field.key}-which": which}
 
 
-def _caps(_: Field, value: Any, _zone: ZoneInfo) -> str:
-    return "\n".join(f"{cap['impressions']} per {cap['per']}" for cap in value or ())
+def _caps(field: Field, value: Any, _zone: ZoneInfo) -> Inputs:
+    return {field.key: "\n".join(f"{cap['impressions']} per {cap['per']}" for cap in value or ())}
 
 
-def _media(_: Field, value: Any, _zone: ZoneInfo) -> str:
-    return "\n".join(
+def _media(field: Field, value: Any, _zone: ZoneInfo) -> Inputs:
+    lines = [
         f"{file['url']} {file['type']} {file['width']}x{file['height']} {file.get('bitrate') or ''}".strip()
         for file in value or ()
-    )
+    ]
+    return {field.key: "\n".join(lines)}
 
 
-def _target(_: Field, value: Any, _zone: ZoneInfo) -> dict[str, str]:
+def _target(_: Field, value: Any, _zone: ZoneInfo) -> Inputs:
     target = dict(value or {})
-    found = {key: "\n".join(target.pop(key, ())) for key in DIMENSIONS}
-    return {**found, "more": json.dumps(target, ensure_ascii=False, indent=2) if target else ""}
+    found = {f"target-{key}": "\n".join(target.pop(key, ())) for key in DIMENSIONS}
+    return {**found, "target-more": _json(target)}
 
 
-def _checked(field: Field, value: Any, _zone: ZoneInfo) -> bool:
-    return bool(field.key == "approved" if value is None else value)
+def _further(field: Field, value: Any, _zone: ZoneInfo) -> Inputs:
+    return {field.key: _json(value or {})}
 
 
-_SHOW: Mapping[str, Show] = {
-    "lines": _lines,
-    "check": _checked,
-    "instant": _instant,
-    "amount_of": _of,
-    "count_of": _of,
-    "caps": _caps,
-    "media": _media,
-    "target": _target,
-}
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2) if value else ""
+
+
+def _parts(field: Field, value: Any, _zone: ZoneInfo) -> Inputs:
+    return {f"{field.key}-{key}": (value or {}).get(key) or "" for key in field.options}
+
+
+def _checked(field: Field, value: Any, _zone: ZoneInfo) -> Inputs:
+    return {field.key: "on" if (field.key == "approved" if value is None else value) else ""}
 
 
 def _read_text(field: Field, form: Form, _before: Any, _zone: ZoneInfo) -> Any:
     return one(form, field.key).strip() or None
 
 
-def _read_lines(field: Field, form: Form, _before: Any, _zone: ZoneInfo) -> Any:
-    return split_lines(one(form, field.key)) or None
+def _read_area(field: Field, form: Form, _before: Any, _zone: ZoneInfo) -> Any:
+    text = _text_in(form, field.key)
+    return text if text.strip() else None
 
 
-def split_lines(text: str) -> list[str]:
-    """One value on each line, spaces around it left out."""
-    return [line.strip() for line in text.splitlines() if line.strip()]
+def _read_lines(field: Field, form: Form, before: Any, _zone: ZoneInfo) -> Any:
+    return split_lines(one(form, field.key), before or ()) or None
 
 
 def _read_check(field: Field, form: Form, _before: Any, _zone: ZoneInfo) -> Any:
@@ -311,39 +263,62 @@ def _read_media(field: Field, form: Form, _before: Any, _zone: ZoneInfo) -> Any:
 
 def _read_target(_: Field, form: Form, before: Any, _zone: ZoneInfo) -> Any:
     """All of a target: what was there and is not given any more is taken away."""
-    more = one(form, "target-more").strip()
-    try:
-        further = json.loads(more) if more else {}
-    except ValueError as error:
-        raise ValueError(f"further rules are not JSON: {error}") from None
-    if not isinstance(further, dict):
-        raise ValueError('further rules are not an object such as {"url": ["news.example/2026/*"]}')
+    was = before or {}
+    further = _object_in(form, "target-more", "further rules", '{"url": ["news.example/2026/*"]}')
     twice = sorted(further.keys() & DIMENSIONS.keys())
     if twice:
         raise ValueError(f"{', '.join(twice)} has a field of its own, and is in the further rules too")
-    own = {key: split_lines(one(form, f"target-{key}")) or None for key in DIMENSIONS}
-    gone = dict.fromkeys((before or {}).keys())
-    kept = {
-        key: {**dict.fromkeys(_keys(before, key)), **value} if isinstance(value, dict) else value
-        for key, value in further.items()
-    }
-    return {**gone, **kept, **own}
+    lines = {key: split_lines(one(form, f"target-{key}"), was.get(key, ())) or None for key in DIMENSIONS}
+    return {**_replacing(was, further), **lines}
 
 
-def _keys(before: Any, key: str) -> list[str]:
-    inner = (before or {}).get(key)
-    return list(inner) if isinstance(inner, Mapping) else []
+def _read_further(field: Field, form: Form, before: Any, _zone: ZoneInfo) -> Any:
+    return _replacing(
+        before, _object_in(form, field.key, "further settings", '{"consent": {"missing": "deny"}}')
+    )
 
 
-_READ: Mapping[str, Callable[[Field, Form, Any, ZoneInfo], Any]] = {
-    "lines": _read_lines,
-    "check": _read_check,
-    "number": _read_number,
-    "fraction": _read_fraction,
-    "instant": _read_instant,
-    "amount_of": _read_of,
-    "count_of": _read_of,
-    "caps": _read_caps,
-    "media": _read_media,
-    "target": _read_target,
+def _object_in(form: Form, name: str, what: str, example: str) -> dict[str, Any]:
+    """Raises ValueError with a sentence."""
+    text = one(form, name).strip()
+    try:
+        given = json.loads(text) if text else {}
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{what} are not JSON: {error}") from None
+    if not isinstance(given, dict):
+        raise ValueError(f"{what} are not an object such as {example}")
+    return given
+
+
+def _read_parts(field: Field, form: Form, before: Any, _zone: ZoneInfo) -> Any:
+    given: dict[str, Any] = {key: one(form, f"{field.key}-{key}").strip() or None for key in field.options}
+    if not any(given.values()):
+        return None
+    if field.key == "disclosure":
+        # Only of a political advertisement is there a notice, or any of what goes with it.
+        given["political"] = any(given[key] for key in ("notice", "controller", "vote")) or None
+    return _replacing(before, given)
+
+
+class _Kind(NamedTuple):
+    show: Show
+    read: Read
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "text": _Kind(_text, _read_text),
+    "select": _Kind(_text, _read_text),
+    "area": _Kind(_text, _read_area),
+    "lines": _Kind(_lines, _read_lines),
+    "check": _Kind(_checked, _read_check),
+    "number": _Kind(_text, _read_number),
+    "fraction": _Kind(_text, _read_fraction),
+    "instant": _Kind(_instant, _read_instant),
+    "amount_of": _Kind(_of, _read_of),
+    "count_of": _Kind(_of, _read_of),
+    "caps": _Kind(_caps, _read_caps),
+    "media": _Kind(_media, _read_media),
+    "target": _Kind(_target, _read_target),
+    "parts": _Kind(_parts, _read_parts),
+    "further": _Kind(_further, _read_further),
 }

@@ -151,6 +151,8 @@ class LineItems:
         seen = await self._objects.seen_by(principal_of(request))
         try:
             return await self._ask(request, seen, edits_of(seen, rows), rows)
+        except Conflict as error:
+            return self._conflict(request, error, rows)
         except (InvalidInput, Forbidden) as error:
             faults = [str(fault) for fault in error.faults]
             paths: list[Path] = [("line_item", row["line_item"]) for row in rows]
@@ -159,24 +161,41 @@ class LineItems:
     async def _import(self, request: Request) -> Response:
         return self._ask_for_file(request)
 
-    def _ask_for_file(self, request: Request, text: str = "", faults: Sequence[str] = ()) -> Response:
+    def _ask_for_file(
+        self,
+        request: Request,
+        text: str = "",
+        faults: Sequence[str] = (),
+        status: int = 400,
+        *,
+        again: bool = False,
+    ) -> Response:
+        """`again`: the text is what was sent, to be mended."""
         columns = [*HEADS, *COLUMNS]
-        status = 400 if faults else 200
-        return page(
-            request, "import.html", "Import line items", status, text=text, faults=faults, columns=columns
-        )
+        shown = {"text": text, "faults": faults[:_CHANGES], "columns": columns, "again": again}
+        return page(request, "import.html", "Import line items", status if faults else 200, **shown)
+
+    def _conflict(self, request: Request, error: Conflict, rows: Sequence[Row]) -> Response:
+        """Somebody else was faster: the rows as they were sent, and which of them are of the past."""
+        sentences = [
+            f"{title(path)}: changed by somebody else in the meantime, and is of version {version} now"
+            for path, version in error.versions.items()
+        ]
+        return self._ask_for_file(request, to_csv(rows), sentences, 409, again=True)
 
     async def _read(self, request: Request) -> Response:
         """What a CSV file that was sent would change."""
-        text = ""
+        text, rows = "", list[dict[str, str]]()
         try:
             form = await form_of(request, most_bytes=self._settings.max_sheet_bytes, files=True)
             text = one(form, "file") or one(form, "text")
             rows = read_csv(text, self._settings.max_sheet_rows)
             seen = await self._objects.seen_by(principal_of(request))
             return await self._ask(request, seen, edits_of(seen, rows), rows)
+        except Conflict as error:
+            return self._conflict(request, error, rows)
         except (InvalidInput, Forbidden) as error:
-            return self._ask_for_file(request, text, [str(fault) for fault in error.faults][:_CHANGES])
+            return self._ask_for_file(request, text, [str(fault) for fault in error.faults])
 
     async def _ask(
         self, request: Request, seen: Seen, edits: Sequence[Edit], rows: Sequence[Row]
@@ -185,10 +204,7 @@ class LineItems:
         principal = principal_of(request)
         if principal.role not in (Role.ADMIN, Role.AD_OPS):
             return message("This is not open to you", "Line items are edited by ad ops.", 403)
-        try:
-            edited = await self._editor.edit(principal, edits, dry_run=True)
-        except Conflict as error:
-            return _conflict(error)
+        edited = await self._editor.edit(principal, edits, dry_run=True)
         changed = {change.path[1] for change in edited.changes}
         kept = [
             {**row, "version": str(seen.versions.get(("line_item", name), ""))}
@@ -207,16 +223,17 @@ class LineItems:
         )
 
     async def _apply(self, request: Request) -> Response:
-        principal = principal_of(request)
+        principal, text, rows = principal_of(request), "", list[dict[str, str]]()
         try:
             form = await form_of(request, most_bytes=self._settings.max_sheet_bytes)
-            rows = read_csv(one(form, "sheet"), self._settings.max_sheet_rows)
+            text = one(form, "sheet")
+            rows = read_csv(text, self._settings.max_sheet_rows)
             edits = edits_of(await self._objects.seen_by(principal), rows)
             edited = await self._editor.edit(principal, edits, note=one(form, "note").strip()[:1000])
         except Conflict as error:
-            return _conflict(error)
+            return self._conflict(request, error, rows)
         except (InvalidInput, Forbidden) as error:
-            return self._ask_for_file(request, "", [str(fault) for fault in error.faults][:_CHANGES])
+            return self._ask_for_file(request, text, [str(fault) for fault in error.faults])
         return go_to(f"/console/history/{edited.version}?done=1" if edited.changes else _ROOT)
 
     async def _wanted(self, request: Request) -> tuple[Seen, list[Path], Wanted]:
@@ -258,9 +275,3 @@ def _rows_in(form: Form) -> list[dict[str, str]]:
 def _page_of(request: Request) -> int:
     text = request.query_params.get("first", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
-def _conflict(error: Conflict) -> Response:
-    names = ", ".join(title(path) for path in list(error.versions)[:10])
-    sentence = f"Changed by somebody else in the meantime: {names}. Nothing was saved; look again."
-    return message("Somebody was faster", sentence, 409)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +13,9 @@ from starlette.routing import BaseRoute, Route
 from adserver.accounts.model import Principal, Role
 from adserver.catalog.plan import CHILDREN, Path
 from adserver.clock import Clock
-from adserver.console.fields import DIMENSIONS, FIELDS, patch_of, shown
+from adserver.console.conflict import Meanwhile, reconciled
+from adserver.console.field_list import DIMENSIONS, FIELDS, FURTHER
+from adserver.console.fields import Shown, patch_of, shown, typed
 from adserver.console.forms import Form, form_of, number, one
 from adserver.console.pages import by_key, go_to, message, page
 from adserver.console.preview import size_of
@@ -21,7 +23,7 @@ from adserver.console.seen import TagsSeen
 from adserver.console.tags import tags_of
 from adserver.editing.copying import copies
 from adserver.editing.editor import Editor, Forbidden
-from adserver.editing.edits import PARENTS, WITHIN, Conflict, Edit, path_of
+from adserver.editing.edits import PARENTS, WITHIN, Conflict, Edit, merged, path_of
 from adserver.editing.objects import Objects, Seen, state_at, zone_of
 from adserver.editing.proofs import creatives_in
 from adserver.errors import Fault, InvalidInput
@@ -95,7 +97,7 @@ class CatalogPages:
         copied = seen.entries.get(path_of(kind, query.get("copy", "")))
         if kind not in PARENTS or (PARENTS[kind] and parent not in seen.entries):
             return _not_there()
-        body = {key: value for key, value in copied.body.items() if key != "name"} if copied else {}
+        body = _without_name(copied.body) if copied else {}
         return self._new_form(request, seen, kind, parent, "", body, copy=query.get("copy", ""))
 
     async def _create(self, request: Request) -> Response:
@@ -110,12 +112,12 @@ class CatalogPages:
         zone, copied = zone_of(seen, parent or path), one(form, "copy")
         source = path_of(kind, copied)
         try:
-            edit = Edit("add", path, patch_of(kind, form, {}, zone), parent)
+            begun = _without_name(seen.entries[source].body) if source in seen.entries else {}
+            edit = Edit("add", path, merged(begun, patch_of(kind, form, begun, zone)), parent)
             held = copies(seen.entries, source, path) if one(form, "held") and source in seen.entries else []
             await self._editor.edit(principal, [edit, *held])
         except (InvalidInput, Forbidden) as error:
-            again = {key: one(form, key) for key in form}
-            return self._new_form(request, seen, kind, parent, name, again, error.faults, form, copied)
+            return self._new_form(request, seen, kind, parent, name, {}, error.faults, form, copied)
         return go_to(address_of(path))
 
     async def _save(self, request: Request) -> Response:
@@ -132,26 +134,42 @@ class CatalogPages:
             patch = patch_of(path[0], form, seen.entries[path].body, zone_of(seen, path))
             await self._editor.edit(principal, [Edit("change", path, patch, version=number(form, "version"))])
         except Conflict:
-            again = await self._objects.seen_by(principal)
-            return await self._form(request, again, path, conflict=True)
+            return await self._conflict(request, path, form)
         except (InvalidInput, Forbidden) as error:
-            return await self._form(request, seen, path, error.faults, form)
+            fields = typed(shown(path[0], seen.entries[path].body, zone_of(seen, path)), form)
+            return await self._form(
+                request, seen, path, fields, error.faults, version=number(form, "version")
+            )
         return go_to(f"{address_of(path)}?saved=1")
+
+    async def _conflict(self, request: Request, path: Path, form: Form) -> Response:
+        """Somebody else was faster: their changes and those in the form, in one form to save or to mend."""
+        principal = principal_of(request)
+        seen = await self._objects.seen_by(principal)
+        if path not in seen.entries:
+            return message("Archived", "Somebody else has archived this while you were editing.", 409)
+        version, now = number(form, "version"), seen.entries[path].body
+        step = await self._editor.step(principal, version) if version else None
+        base = step.after[path].body if step and path in step.after else now
+        fields, meanwhile = reconciled(path[0], base, now, form, zone_of(seen, path))
+        return await self._form(request, seen, path, fields, meanwhile=meanwhile)
 
     async def _form(
         self,
         request: Request,
         seen: Seen,
         path: Path,
-        faults: list[Fault] | Any = (),
-        form: Form | None = None,
+        fields: Sequence[Shown] | None = None,
+        faults: Sequence[Fault] = (),
         *,
-        conflict: bool = False,
+        version: int | None = None,
+        meanwhile: Sequence[Meanwhile] | None = None,
     ) -> Response:
+        """`version`: the one that its author has seen, where it is not that of now."""
         entry, kind = seen.entries[path], path[0]
         zone = zone_of(seen, path)
         children = {child: self._rows(seen, _only(seen.inside(path), child)) for child in CHILDREN[kind]}
-        status = 409 if conflict else 400 if faults else 200
+        status = 409 if meanwhile is not None else 400 if faults else 200
         return page(
             request,
             "object.html",
@@ -161,16 +179,16 @@ class CatalogPages:
             word=WORDS[kind],
             name=path[-1],
             full_name="/".join(path[1:]),
-            version=seen.versions[path],
+            version=seen.versions[path] if version is None else version,
             crumbs=[(address_of(above), above[-1], WORDS[above[0]]) for above in seen.above(path)],
-            fields=_filled(shown(kind, entry.body, zone), form),
+            fields=shown(kind, entry.body, zone) if fields is None else fields,
             dimensions=DIMENSIONS,
             zone=zone.key,
             faults=_at_fields(kind, path, seen, faults),
             children=children,
             words=WORDS,
             saved="saved" in request.query_params,
-            conflict=conflict,
+            meanwhile=meanwhile,
             tags=tags_of(path, entry.body, self._settings.base_url),
             preview=size_of(entry.body) if kind == "creative" else None,
             **await self._tags_seen.told(path),
@@ -194,6 +212,7 @@ class CatalogPages:
         zone = zone_of(seen, parent or (kind, name))
         path = (kind, *(parent[1:] if parent and kind in WITHIN else ()), name)
         crumbs = [*seen.above(parent), parent] if parent else []
+        fields = shown(kind, body, zone)
         return page(
             request,
             "new.html",
@@ -204,7 +223,7 @@ class CatalogPages:
             name=name,
             above="/".join(parent[1:]) if parent else "",
             crumbs=[(address_of(above), above[-1], WORDS[above[0]]) for above in crumbs],
-            fields=_filled(shown(kind, {} if form else body, zone), form),
+            fields=typed(fields, form) if form else fields,
             dimensions=DIMENSIONS,
             zone=zone.key,
             faults=_at_fields(kind, path, seen, faults, parent),
@@ -243,30 +262,15 @@ def _only(entries: Mapping[Path, Any], kind: str) -> dict[Path, Any]:
     return {path: entry for path, entry in entries.items() if path[0] == kind}
 
 
+def _without_name(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key != "name"}
+
+
 def _rights(principal: Principal) -> dict[str, bool]:
     return {
         "may_change": principal.role in (Role.ADMIN, Role.AD_OPS),
         "may_found": principal.everywhere,
     }
-
-
-def _filled(fields: list[Any], form: Form | None) -> list[Any]:
-    """What somebody typed stays in the form that is shown again."""
-    if form is None:
-        return fields
-    again = []
-    for one_of in fields:
-        field, key = one_of.field, one_of.field.key
-        if field.kind == "check":
-            value: Any = one(form, key) == "on"
-        elif field.kind in ("amount_of", "count_of"):
-            value = (one(form, f"{key}-which"), one(form, key))
-        elif field.kind == "target":
-            value = {name: one(form, f"target-{name}") for name in one_of.value}
-        else:
-            value = one(form, key)
-        again.append(type(one_of)(field, value))
-    return again
 
 
 def _at_fields(
@@ -284,12 +288,17 @@ def _at_fields(
         head = key.partition(".")[0].partition("[")[0]
         rest = key[len(head) :].lstrip(".")
         if head in keys:
-            placed.append(
-                Fault("", head, f"{rest}: {fault.problem}" if rest and head == "target" else fault.problem)
-            )
+            inside = rest and head in _WITH_KEYS
+            placed.append(Fault("", head, f"{rest}: {fault.problem}" if inside else fault.problem))
+        elif FURTHER in keys and key != fault.key:
+            placed.append(Fault("", FURTHER, f"{key}: {fault.problem}" if key else fault.problem))
         else:
             placed.append(Fault("", "", f"{fault.key}: {fault.problem}" if fault.key else fault.problem))
     return by_key(placed)
+
+
+#: Keys of which a fault says where in them it is.
+_WITH_KEYS = ("target", "disclosure", "lookback")
 
 
 def _not_there() -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from html.parser import HTMLParser
 
 import httpx2 as httpx
 import pytest
@@ -29,20 +30,50 @@ def browser(place: Office) -> httpx.Client:
     return place.signed_in(ADMIN)
 
 
+class _Forms(HTMLParser):
+    """What browsers would send of each form of a page, none of it touched (HTML, "form data set")."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[dict[str, str]] = []
+        self._area = self._select = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        name = given.get("name", "")
+        if tag == "form":
+            self.forms.append({})
+        elif not self.forms:
+            return
+        elif tag == "input" and name:
+            ticked = given.get("type") not in ("checkbox", "radio") or "checked" in given
+            default = "on" if given.get("type") == "checkbox" else ""
+            if ticked:
+                self.forms[-1][name] = given.get("value", default).replace("\r", "").replace("\n", "")
+        elif tag == "textarea":
+            self._area = name
+            self.forms[-1][name] = ""
+        elif tag == "select":
+            self._select = name
+        elif tag == "option" and ("selected" in given or self._select not in self.forms[-1]):
+            self.forms[-1][self._select] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            text = self.forms[-1][self._area].replace("\r\n", "\n").replace("\r", "\n")
+            self.forms[-1][self._area] = text.removeprefix("\n").replace("\n", "\r\n")
+            self._area = ""
+
+    def handle_data(self, text: str) -> None:
+        if self._area:
+            self.forms[-1][self._area] += text
+
+
 def form_of(html: str) -> dict[str, str]:
     """What the form of an object would send as it is."""
-    found = [part for part in re.findall(r"<form.*?</form>", html, re.DOTALL) if "name=" in part]
-    form = next(part for part in found if 'name="archive"' not in part and "sign-out" not in part)
-    given: dict[str, str] = {}
-    for tag in re.findall(r"<input[^>]*>", form):
-        name, value = re.search(r'name="([^"]+)"', tag), re.search(r'value="([^"]*)"', tag)
-        if name and ('type="checkbox"' not in tag or " checked" in tag):
-            given[name[1]] = "on" if 'type="checkbox"' in tag else (value[1] if value else "")
-    given |= dict(re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>(.*?)</textarea>', form, re.DOTALL))
-    for name, options in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', form, re.DOTALL):
-        chosen = re.search(r"<option[^>]* selected>([^<]*)", options)
-        given[name] = chosen[1] if chosen else ""
-    return {name: text.replace("&#34;", '"').replace("&amp;", "&") for name, text in given.items()}
+    page = _Forms()
+    page.feed(html)
+    return max((form for form in page.forms if "archive" not in form), key=len)
 
 
 def test_saving_a_form_as_it_is_changes_nothing(place: Office, browser: httpx.Client) -> None:
@@ -146,12 +177,32 @@ def test_what_is_wrong_stands_at_its_field_and_what_was_typed_stays(browser: htt
 def test_two_people_at_one_line_item_the_second_is_told_and_nothing_is_lost(place: Office) -> None:
     first, second = place.signed_in(ADMIN), place.signed_in(OPS)
     forms = [form_of(browser.get(ITEM).text) for browser in (first, second)]
-    assert first.post(ITEM, data=forms[0] | {"price": "5.00"}).status_code == 303
-    conflict = second.post(ITEM, data=forms[1] | {"price": "6.00"})
+    theirs = {"price": "5.00", "labels": "tea", "target-section": "asia"}
+    assert first.post(ITEM, data=forms[0] | theirs).status_code == 303
+    mine = {"price": "6.00", "pacing": "asap", "target-country": "NP"}
+    conflict = second.post(ITEM, data=forms[1] | mine)
     assert conflict.status_code == 409
-    assert "Somebody else changed this" in conflict.text
-    assert form_of(conflict.text)["price"] == "5.00"
-    assert second.post(ITEM, data=form_of(conflict.text) | {"price": "6.00"}).status_code == 303
+    assert "Price 4.50 cpm 5.00 cpm 6.00 cpm" in text_of(conflict.text)
+    assert "Labels bank tea not touched" in text_of(conflict.text)
+    assert "Targeting: sections world asia not touched" in text_of(conflict.text)
+    shown = form_of(conflict.text)
+    both = {**theirs, **mine}
+    assert {key: shown[key] for key in both} == both
+    assert second.post(ITEM, data=shown).status_code == 303
+    saved = place.with_token(ADMIN, "read").get("/api/v1/line_items/savings-top").json()
+    assert (saved["price"], saved["labels"], saved["pacing"]) == ({"cpm": "6.00"}, ["tea"], "asap")
+    assert (saved["target"]["section"], saved["target"]["country"]) == (["asia"], ["NP"])
+
+
+def test_whoever_mends_a_fault_does_not_overwrite_what_another_changed_since(place: Office) -> None:
+    first, second = place.signed_in(ADMIN), place.signed_in(OPS)
+    form = form_of(second.get(ITEM).text)
+    first.post(ITEM, data=form_of(first.get(ITEM).text) | {"labels": "tea"})
+    wrong = second.post(ITEM, data=form | {"price": "four", "caps": "x"})
+    assert wrong.status_code == 400
+    assert second.post(ITEM, data=form_of(wrong.text) | {"price": "6.00", "caps": ""}).status_code == 409
+    first.post(ITEM, data={"archive": "yes"})
+    assert second.post(ITEM, data=form | {"price": "7.00"}).status_code == 404
 
 
 def test_an_object_is_archived_with_what_it_holds(place: Office, browser: httpx.Client) -> None:
