@@ -36,6 +36,10 @@ class InvalidInput(AdserverError):
         return cls([Fault(file, key, problem)])
 
 
+class NotThere(InvalidInput):
+    """Something that is named is not there, or not the asker's to see: which of the two is not told."""
+
+
 class StorageFailed(AdserverError):
     """An engine could not read or write; nothing of what was asked for was stored."""
 

@@ -55,6 +55,11 @@ class Principal:
         """Whether all sites and advertisers are theirs to see and change."""
         return self.role is Role.ADMIN or (self.role is Role.AD_OPS and EVERY_SITE in self.sites)
 
+    @property
+    def edits(self) -> bool:
+        """Whether any of the catalog is theirs to change at all."""
+        return self.role in (Role.ADMIN, Role.AD_OPS)
+
     def may(self, scope: Scope) -> bool:
         """Whether a token is good for a scope at all; what of it is theirs is asked elsewhere."""
         if self.scopes is None:

@@ -18,7 +18,7 @@ from adserver.api.services import Services
 from adserver.api.shapes import ProblemShape
 from adserver.editing.editor import Forbidden
 from adserver.editing.edits import Conflict
-from adserver.errors import AdserverError, Fault, InvalidInput, StorageFailed
+from adserver.errors import AdserverError, Fault, InvalidInput, NotThere, StorageFailed
 from adserver.web.door import Door
 from adserver.web.problems import problem, refuse, sentence
 
@@ -87,6 +87,8 @@ async def _refused(_: Request, error: Exception) -> Response:
         return problem(str(error), 409, versions=versions)
     if isinstance(error, Forbidden):
         return problem(sentence(error.faults), 403, faults=error.faults)
+    if isinstance(error, NotThere):
+        return problem(sentence(error.faults), 404, faults=error.faults)
     if isinstance(error, InvalidInput):
         return problem(sentence(error.faults), 422, faults=error.faults)
     assert isinstance(error, StorageFailed), f"{type(error).__name__} has no answer"

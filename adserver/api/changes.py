@@ -14,19 +14,21 @@ from adserver.api.shapes import (
     ChangesShape,
     CopyShape,
     EditedShape,
+    IfMatch,
     Note,
     StepShape,
     Strict,
     changes_of,
     edit_of,
     step_of,
+    version_of,
 )
 from adserver.catalog.file import dump, parse
 from adserver.catalog.model import Catalog
 from adserver.editing.copying import copy_of
-from adserver.editing.editor import Edited
+from adserver.editing.editor import Edited, Forbidden
 from adserver.editing.edits import path_of
-from adserver.errors import InvalidInput
+from adserver.errors import Fault, InvalidInput
 
 router = APIRouter()
 _TOML = {"content": {"application/toml": {"schema": {"type": "string"}}}}
@@ -65,9 +67,10 @@ async def make_copy(given: Given, asking: Asking, body: CopyShape) -> EditedShap
     responses={200: _TOML},
 )
 async def export(given: Given, asking: Asking, version: Version | None = None) -> Response:
-    """TOML; `PUT` takes the same."""
-    catalog = await given.editor.as_of(asking, version)
-    return Response(await asyncio.to_thread(dump, catalog), media_type="application/toml")
+    """TOML; `PUT` takes the same. The ETag is the version of the catalog."""
+    stored = await given.editor.as_of(asking, version)
+    text = await asyncio.to_thread(dump, stored.catalog)
+    return Response(text, headers={"etag": f'"{stored.version}"'}, media_type="application/toml")
 
 
 @router.put(
@@ -77,15 +80,23 @@ async def export(given: Given, asking: Asking, version: Version | None = None) -
     openapi_extra={"requestBody": {"required": True, **_TOML}},
 )
 async def apply(
-    given: Given, asking: Asking, request: Request, dry_run: bool = False, note: Annotated[Note, Query()] = ""
+    given: Given,
+    asking: Asking,
+    request: Request,
+    dry_run: bool = False,
+    note: Annotated[Note, Query()] = "",
+    if_match: IfMatch = None,
 ) -> EditedShape:
-    """What is absent from the file, and theirs, is archived."""
+    """What is absent from the file, and theirs, is archived. `If-Match`: of the catalog that it began as."""
+    if not asking.edits:
+        raise Forbidden([Fault("", "catalog", "is not yours to change")])
+    seen = version_of(if_match)
     try:
         text = (await request.body()).decode()
     except UnicodeDecodeError:
         raise InvalidInput.one("", "body", "is not UTF-8 text") from None
     catalog: Catalog = await asyncio.to_thread(parse, text, "")
-    return _shape(await given.editor.replace(asking, catalog, note=note, dry_run=dry_run))
+    return _shape(await given.editor.replace(asking, catalog, version=seen, note=note, dry_run=dry_run))
 
 
 @router.get("/history", tags=["history"], summary="Versions of the catalog, the newest first")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.exceptions import HTTPException
 
 from adserver.accounts.model import Principal
@@ -13,11 +12,13 @@ from adserver.api.services import Asking, Given, Services
 from adserver.api.shapes import (
     KINDS,
     PARENT_KEYS,
+    IfMatch,
     Listing,
     change_of,
     name_of,
     new_object,
     shape_of,
+    version_of,
 )
 from adserver.catalog.plan import Path
 from adserver.editing.edits import Edit, path_of
@@ -29,9 +30,7 @@ Part = Annotated[str, Query(max_length=200, description="Only those whose name h
 After = Annotated[str, Query(max_length=200, description="`next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Body = dict[str, Any]
-IfMatch = Annotated[str | None, Header(max_length=40, description='The version that was seen, as `"17"`.')]
 _NAMED = "/{name:path}"
-_SEEN_VERSION = re.compile(r'(?:W/)?"?([0-9]{1,15})"?')
 
 
 def routers() -> list[APIRouter]:
@@ -76,7 +75,7 @@ def _write(router: APIRouter, collection: str, kind: str) -> None:
     async def change(
         given: Given, asking: Asking, response: Response, name: str, body: Body, if_match: IfMatch = None
     ) -> dict[str, Any]:
-        edit = change_of(kind, name, body, _version(if_match))
+        edit = change_of(kind, name, body, version_of(if_match))
         await _must_see(given, asking, edit.path)
         await given.editor.edit(asking, [edit])
         return await _shown(given, asking, edit.path, response)
@@ -84,7 +83,7 @@ def _write(router: APIRouter, collection: str, kind: str) -> None:
     async def archive(given: Given, asking: Asking, name: str, if_match: IfMatch = None) -> None:
         path = path_of(kind, name)
         await _must_see(given, asking, path)
-        await given.editor.edit(asking, [Edit("archive", path, version=_version(if_match))])
+        await given.editor.edit(asking, [Edit("archive", path, version=version_of(if_match))])
 
     one = kind.replace("_", " ")
     router.post("", status_code=201, summary=f"Add a {one}")(create)
@@ -136,13 +135,3 @@ async def _must_see(given: Services, asking: Principal, path: Path) -> None:
 
 def _not_there(path: Path) -> HTTPException:
     return HTTPException(404, f"There is no {path[0].replace('_', ' ')} {name_of(path)!r}.")
-
-
-def _version(if_match: str | None) -> int | None:
-    """The version in an `If-Match` header; `*`: any."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = _SEEN_VERSION.fullmatch(if_match.strip())
-    if found is None:
-        raise HTTPException(422, 'If-Match: is not a version such as "17"')
-    return int(found[1])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+from fastapi import Header
+from fastapi.exceptions import HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
 from adserver.catalog.plan import Change, Path
@@ -29,6 +32,8 @@ _PARENT_KINDS = {"slot": "site", "campaign": "advertiser", "line_item": "campaig
 _TOLD = ("version", "state")
 
 Kind = Literal["site", "slot", "advertiser", "campaign", "line_item", "creative"]
+IfMatch = Annotated[str | None, Header(max_length=40, description='The version that was seen, as `"17"`.')]
+_SEEN_VERSION = re.compile(r'(?:W/)?"?([0-9]{1,15})"?')
 Note = Annotated[str, Field(max_length=1000, description="Why, for the history.")]
 
 
@@ -182,3 +187,13 @@ def step_of(step: Step) -> StepShape:
         note=revision.note,
         changes=changes_of(tuple(step.changes)),
     )
+
+
+def version_of(if_match: str | None) -> int | None:
+    """The version in an `If-Match` header; `*`: any."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _SEEN_VERSION.fullmatch(if_match.strip())
+    if found is None:
+        raise HTTPException(422, 'If-Match: is not a version such as "17"')
+    return int(found[1])

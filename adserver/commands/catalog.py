@@ -15,17 +15,19 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from adserver.accounts.model import THIS_MACHINE, Principal
 from adserver.catalog.check import warn
 from adserver.catalog.creatives import look_at_files, unlikely_creatives
 from adserver.catalog.file import dump, load
 from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, diff, render
 from adserver.clock import system_clock
-from adserver.engines.catalog_store import CatalogStore, load_catalog
+from adserver.editing.editor import Editor
+from adserver.engines.catalog_store import load_catalog
 from adserver.engines.files import in_use
 from adserver.engines.sql import catalog_url
 from adserver.errors import Fault, InvalidInput, StorageFailed
-from adserver.settings import Settings, load_settings
+from adserver.settings import load_settings
 from adserver.stored import need_catalog
 
 #: Of a picture no more is looked at.
@@ -72,12 +74,18 @@ def apply(
     author: Annotated[str, typer.Option(help="Who is named in the history.")] = "",
     note: Annotated[str, typer.Option(help="Why, for the history.")] = "",
     files: Files = None,
+    if_version: Annotated[
+        int | None, typer.Option(help="Only where the stored catalog is still this version.")
+    ] = None,
 ) -> None:
     """Make a catalog file the stored catalog: all of it or, when it has a fault, nothing."""
     settings = load_settings(db=db)
-    changes, version = asyncio.run(_apply(settings, _read(file, files), author or user_name(), note))
-    summary = summary_of(changes, ("added", "changed", "moved", "removed"))
-    typer.echo(f"Version {version}: {summary or 'nothing to change.'}")
+    catalog = _read(file, files)
+    with in_use(settings.db):
+        editor = Editor(catalog_url(settings), system_clock)
+        edited = asyncio.run(editor.replace(asking(author), catalog, version=if_version, note=note))
+    summary = summary_of(edited.changes, ("added", "changed", "moved", "removed"))
+    typer.echo(f"Version {edited.version}: {summary or 'nothing to change.'}")
 
 
 def export(
@@ -127,17 +135,6 @@ def _reading(folder: Path) -> Callable[[str], bytes | None]:
     return read
 
 
-async def _apply(
-    settings: Settings, catalog: Catalog, author: str, note: str
-) -> tuple[tuple[Change, ...], int]:
-    with in_use(settings.db):
-        store = await CatalogStore.open(catalog_url(settings))
-        try:
-            return await store.apply(catalog, author=author, at=system_clock(), note=note)
-        finally:
-            await store.close()
-
-
 def show_changes(changes: tuple[Change, ...]) -> None:
     """Print what changes, in colour where there is a terminal."""
     console = Console(highlight=False)
@@ -155,6 +152,11 @@ def summary_of(changes: tuple[Change, ...], words: tuple[str, str, str, str]) ->
         if count or action != "move"
     ]
     return f"{', '.join(named)}." if changes else ""
+
+
+def asking(author: str) -> Principal:
+    """Who runs this command, by the name that they give or that the machine knows."""
+    return Principal(0, "", author or user_name(), THIS_MACHINE.role)
 
 
 def user_name() -> str:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from adserver.accounts.model import THIS_MACHINE, Principal
+from adserver.accounts.model import THIS_MACHINE
 from adserver.catalog.nearest import nearest
 from adserver.catalog.plan import title
 from adserver.clock import system_clock
-from adserver.commands.catalog import Db, show_changes, user_name
+from adserver.commands.catalog import Db, asking, show_changes
 from adserver.commands.items import seen_of, settings_of, tell_edited
 from adserver.editing.copying import copy_of
 from adserver.editing.editor import Editor, Past
@@ -48,8 +48,8 @@ def copy(
     seen = asyncio.run(seen_of(settings))
     edits = copy_of(seen.entries, known(seen, kind, name), path_of(kind, to))
     with in_use(settings.db):
-        asking, editor = _asking(author), Editor(catalog_url(settings), system_clock)
-        edited = asyncio.run(editor.edit(asking, edits, note=note, dry_run=dry_run))
+        editor = Editor(catalog_url(settings), system_clock)
+        edited = asyncio.run(editor.edit(asking(author), edits, note=note, dry_run=dry_run))
     show_changes(edited.changes)
     tell_edited(edited, dry_run=dry_run)
 
@@ -84,7 +84,7 @@ def undo(
     settings = settings_of(db)
     with in_use(settings.db):
         editor = Editor(catalog_url(settings), system_clock)
-        edited = asyncio.run(editor.undo(_asking(author), version, dry_run=dry_run))
+        edited = asyncio.run(editor.undo(asking(author), version, dry_run=dry_run))
     show_changes(edited.changes)
     tell_edited(edited, dry_run=dry_run)
 
@@ -98,7 +98,3 @@ def known(seen: Seen, kind: str, name: str) -> tuple[str, ...]:
         names = ["/".join(one[1:]) for one in seen.of_kind(kind)]
         raise InvalidInput.one("", title(path), f"is not in the catalog{nearest(name, names)}")
     return path
-
-
-def _asking(author: str) -> Principal:
-    return Principal(0, "", author or user_name(), THIS_MACHINE.role)

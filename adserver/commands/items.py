@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from adserver.accounts.model import THIS_MACHINE, Principal
+from adserver.accounts.model import THIS_MACHINE
 from adserver.clock import system_clock
-from adserver.commands.catalog import Db, replace_file, show_changes, summary_of, user_name
+from adserver.commands.catalog import Db, asking, replace_file, show_changes, summary_of
 from adserver.editing.editor import Edited, Editor
 from adserver.editing.objects import Objects, Seen, Wanted, line_items_of
 from adserver.editing.sheet import edits_of, read_csv, rows_of, to_csv
@@ -67,7 +67,7 @@ def apply(
     note: Annotated[str, typer.Option(help="Why, for the history.")] = "",
 ) -> None:
     """Change line items, and add new ones, as a CSV file says: all of it or, with a fault, nothing."""
-    edited = _change(file, settings_of(db), author or user_name(), note, dry_run=False)
+    edited = _change(file, settings_of(db), author, note, dry_run=False)
     tell_edited(edited, dry_run=False)
 
 
@@ -94,8 +94,7 @@ def _change(file: Path, settings: Settings, author: str, note: str, *, dry_run: 
         with in_use(settings.db):
             edits = edits_of(asyncio.run(seen_of(settings)), rows)
             editor = Editor(catalog_url(settings), system_clock)
-            asking = Principal(0, "", author, THIS_MACHINE.role)
-            return asyncio.run(editor.edit(asking, edits, note=note, dry_run=dry_run))
+            return asyncio.run(editor.edit(asking(author), edits, note=note, dry_run=dry_run))
     except InvalidInput as error:
         named = [Fault(fault.file or str(file), fault.key, fault.problem) for fault in error.faults]
         raise InvalidInput(named) from None

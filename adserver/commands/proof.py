@@ -8,9 +8,9 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from adserver.accounts.model import THIS_MACHINE, Principal
+from adserver.accounts.model import THIS_MACHINE
 from adserver.clock import from_ms, system_clock
-from adserver.commands.catalog import Db, user_name
+from adserver.commands.catalog import Db, asking
 from adserver.commands.changes import Name, known
 from adserver.commands.items import settings_of
 from adserver.editing.editor import Editor
@@ -47,8 +47,7 @@ def make(
 
     async def use(proofs: Proofs, objects: Objects) -> None:
         path = known(await objects.seen_by(THIS_MACHINE), kind, name)
-        asking = Principal(0, "", user_name(), THIS_MACHINE.role)
-        number, token = await proofs.make(asking, path, days)
+        number, token = await proofs.make(asking(""), path, days)
         typer.echo(f"{settings.base_url}/console/proof/{token}")
         typer.echo(f"proof {number} opens for {days} days", err=True)
 

@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from adserver.accounts.model import Role
 from adserver.console.fields import targeting_of
 from adserver.console.forms import form_of
 from adserver.console.pages import fragment, message
@@ -31,7 +30,7 @@ class Estimates:
 
     async def _answer(self, request: Request) -> Response:
         principal = principal_of(request)
-        if principal.role not in (Role.ADMIN, Role.AD_OPS):
+        if not principal.edits:
             return message("This is not open to you", "Targeting is edited by ad ops.", 403)
         try:
             target, allowed = targeting_of(await form_of(request))

@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from adserver.accounts.model import Role
 from adserver.catalog.file import dump
 from adserver.catalog.plan import SIGNS, Change, Path, differences, render, title
 from adserver.clock import Clock
@@ -67,7 +66,7 @@ class History:
         ]
 
     async def _list(self, request: Request) -> Response:
-        if principal_of(request).role not in (Role.ADMIN, Role.AD_OPS):
+        if not principal_of(request).edits:
             return message("This is not open to you", "The history is for those who change the catalog.", 403)
         asked = request.query_params
         until, path = _moment(asked.get("until", "")), _path(asked.get("of", ""))
@@ -119,10 +118,10 @@ class History:
     async def _as_of(self, request: Request) -> Response:
         version = request.path_params["version"]
         try:
-            catalog = await self._editor.as_of(principal_of(request), version)
+            stored = await self._editor.as_of(principal_of(request), version)
         except InvalidInput as error:
             return message("No such version", f"{error}.", 404)
-        text = await asyncio.to_thread(dump, catalog)
+        text = await asyncio.to_thread(dump, stored.catalog)
         disposition = f'attachment; filename="catalog-{version}.toml"'
         headers = {**HEADERS, "Content-Disposition": disposition}
         return Response(text, headers=headers, media_type="application/toml")

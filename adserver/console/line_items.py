@@ -5,7 +5,7 @@ Whatever changes many line items is shown first, key by key, and then made with 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
@@ -14,13 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from adserver.accounts.model import Role
 from adserver.catalog.plan import Path, title
 from adserver.clock import Clock
 from adserver.console.forms import Form, form_of, one
 from adserver.console.history import objects_of
 from adserver.console.objects import address_of
-from adserver.console.pages import go_to, message, page
+from adserver.console.pages import go_to, message, page, refusal_of
 from adserver.editing.editor import Editor, Forbidden
 from adserver.editing.edits import Conflict, Edit
 from adserver.editing.objects import Objects, Seen, Wanted, line_items_of, state_at
@@ -30,6 +29,7 @@ from adserver.settings import Settings
 from adserver.web.door import principal_of
 from adserver.web.headers import HEADERS
 
+Answer = Callable[[Request], Awaitable[Response]]
 _ROOT = "/console/line_items"
 _LISTED, _EDITED, _CHANGES = 100, 40, 200
 _STATES = ("live", "scheduled", "paused", "ended")
@@ -68,10 +68,10 @@ class LineItems:
             Route("/line_items", self._list),
             Route("/line_items.csv", self._export),
             Route("/line_items/table", self._table, methods=["GET"]),
-            Route("/line_items/table", self._look, methods=["POST"]),
+            Route("/line_items/table", _by_editors(self._look), methods=["POST"]),
             Route("/line_items/import", self._import, methods=["GET"]),
-            Route("/line_items/import", self._read, methods=["POST"]),
-            Route("/line_items/apply", self._apply, methods=["POST"]),
+            Route("/line_items/import", _by_editors(self._read), methods=["POST"]),
+            Route("/line_items/apply", _by_editors(self._apply), methods=["POST"]),
         ]
 
     async def _list(self, request: Request) -> Response:
@@ -140,7 +140,7 @@ class LineItems:
             last=min(first + most, len(paths)),
             most=most,
             query=urlencode(query),
-            may_change=principal_of(request).role in (Role.ADMIN, Role.AD_OPS),
+            may_change=principal_of(request).edits,
             **shown,
         )
 
@@ -156,7 +156,9 @@ class LineItems:
         except (InvalidInput, Forbidden) as error:
             faults = [str(fault) for fault in error.faults]
             paths: list[Path] = [("line_item", row["line_item"]) for row in rows]
-            return self._edit(request, rows, Wanted(), paths, 0, faults)
+            refused = self._edit(request, rows, Wanted(), paths, 0, faults)
+            refused.status_code = refusal_of(error)
+            return refused
 
     async def _import(self, request: Request) -> Response:
         return self._ask_for_file(request)
@@ -195,16 +197,15 @@ class LineItems:
         except Conflict as error:
             return self._conflict(request, error, rows)
         except (InvalidInput, Forbidden) as error:
-            return self._ask_for_file(request, text, [str(fault) for fault in error.faults])
+            return self._ask_for_file(
+                request, text, [str(fault) for fault in error.faults], refusal_of(error)
+            )
 
     async def _ask(
         self, request: Request, seen: Seen, edits: Sequence[Edit], rows: Sequence[Row]
     ) -> Response:
         """Show what would change, with the rows that change it, ready to be applied."""
-        principal = principal_of(request)
-        if principal.role not in (Role.ADMIN, Role.AD_OPS):
-            return message("This is not open to you", "Line items are edited by ad ops.", 403)
-        edited = await self._editor.edit(principal, edits, dry_run=True)
+        edited = await self._editor.edit(principal_of(request), edits, dry_run=True)
         changed = {change.path[1] for change in edited.changes}
         kept = [
             {**row, "version": str(seen.versions.get(("line_item", name), ""))}
@@ -233,7 +234,9 @@ class LineItems:
         except Conflict as error:
             return self._conflict(request, error, rows)
         except (InvalidInput, Forbidden) as error:
-            return self._ask_for_file(request, text, [str(fault) for fault in error.faults])
+            return self._ask_for_file(
+                request, text, [str(fault) for fault in error.faults], refusal_of(error)
+            )
         return go_to(f"/console/history/{edited.version}?done=1" if edited.changes else _ROOT)
 
     async def _wanted(self, request: Request) -> tuple[Seen, list[Path], Wanted]:
@@ -241,6 +244,15 @@ class LineItems:
         wanted = Wanted(*(asked.get(key, "").strip() for key in ("inside", "state", "tier", "part")))
         seen = await self._objects.seen_by(principal_of(request))
         return seen, line_items_of(seen, wanted, self._clock()), wanted
+
+
+def _by_editors(answer: Answer) -> Answer:
+    async def guarded(request: Request) -> Response:
+        if not principal_of(request).edits:
+            return message("This is not open to you", "Line items are edited by ad ops.", 403)
+        return await answer(request)
+
+    return guarded
 
 
 def _with_cells(seen: Seen, paths: Sequence[Path]) -> list[tuple[Path, dict[str, str]]]:

@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from adserver.accounts.model import Principal, Role
+from adserver.accounts.model import Principal
 from adserver.catalog.plan import CHILDREN, Path
 from adserver.clock import Clock
 from adserver.console.conflict import Meanwhile, reconciled
 from adserver.console.field_list import DIMENSIONS, FIELDS, FURTHER
 from adserver.console.fields import Shown, patch_of, shown, typed
 from adserver.console.forms import Form, form_of, number, one
-from adserver.console.pages import by_key, go_to, message, page
+from adserver.console.pages import by_key, go_to, message, page, refusal_of
 from adserver.console.preview import size_of
 from adserver.console.seen import TagsSeen
 from adserver.console.tags import tags_of
@@ -117,7 +117,9 @@ class CatalogPages:
             held = copies(seen.entries, source, path) if one(form, "held") and source in seen.entries else []
             await self._editor.edit(principal, [edit, *held])
         except (InvalidInput, Forbidden) as error:
-            return self._new_form(request, seen, kind, parent, name, {}, error.faults, form, copied)
+            refused = self._new_form(request, seen, kind, parent, name, {}, error.faults, form, copied)
+            refused.status_code = refusal_of(error)
+            return refused
         return go_to(address_of(path))
 
     async def _save(self, request: Request) -> Response:
@@ -137,9 +139,10 @@ class CatalogPages:
             return await self._conflict(request, path, form)
         except (InvalidInput, Forbidden) as error:
             fields = typed(shown(path[0], seen.entries[path].body, zone_of(seen, path)), form)
-            return await self._form(
-                request, seen, path, fields, error.faults, version=number(form, "version")
-            )
+            version = number(form, "version")
+            refused = await self._form(request, seen, path, fields, error.faults, version=version)
+            refused.status_code = refusal_of(error)
+            return refused
         return go_to(f"{address_of(path)}?saved=1")
 
     async def _conflict(self, request: Request, path: Path, form: Form) -> Response:
@@ -268,7 +271,7 @@ def _without_name(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rights(principal: Principal) -> dict[str, bool]:
     return {
-        "may_change": principal.role in (Role.ADMIN, Role.AD_OPS),
+        "may_change": principal.edits,
         "may_found": principal.everywhere,
     }
 

@@ -12,7 +12,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from adserver.accounts.model import Principal, Role
-from adserver.errors import Fault
+from adserver.editing.editor import Forbidden
+from adserver.editing.edits import Conflict
+from adserver.errors import AdserverError, Fault, NotThere
 from adserver.web.assets import OWN, Assets
 from adserver.web.door import principal_of
 from adserver.web.headers import HEADERS
@@ -80,6 +82,15 @@ def fragment(template: str, **shown: Any) -> Response:
 def message(title: str, sentence: str, status: int) -> Response:
     """A page that says one thing."""
     return lone("message.html", title, status, sentence=sentence)
+
+
+def refusal_of(error: AdserverError) -> int:
+    """The status of a page that says why something was not done."""
+    if isinstance(error, Conflict):
+        return 409
+    if isinstance(error, Forbidden):
+        return 403
+    return 404 if isinstance(error, NotThere) else 400
 
 
 def go_to(path: str) -> Response:

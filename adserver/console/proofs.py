@@ -12,7 +12,7 @@ from adserver.catalog.plan import Path
 from adserver.clock import Clock, from_ms
 from adserver.console.forms import form_of, number, one
 from adserver.console.objects import address_of
-from adserver.console.pages import by_key, go_to, lone, message, page
+from adserver.console.pages import by_key, go_to, lone, message, page, refusal_of
 from adserver.console.preview import draw, size_of
 from adserver.console.words import ago, when
 from adserver.editing.editor import Forbidden
@@ -125,10 +125,8 @@ class ProofLinks:
         path = path_of(one(form, "kind"), one(form, "of"))
         try:
             _, token = await self._proofs.make(principal_of(request), path, number(form, "days") or 0)
-        except InvalidInput as error:
-            return message("No link was made", "; ".join(map(str, error.faults)), 400)
-        except Forbidden as error:
-            return message("This is not open to you", str(error), 403)
+        except (InvalidInput, Forbidden) as error:
+            return message("No link was made", "; ".join(map(str, error.faults)), refusal_of(error))
         return page(
             request,
             "proof_link.html",

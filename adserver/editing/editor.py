@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -17,10 +17,10 @@ from adserver.accounts.ownership import forbidden, visible, visible_entries
 from adserver.catalog.model import Catalog
 from adserver.catalog.plan import Change, Entry, Path, assemble, diff_entries, flatten
 from adserver.clock import Clock
-from adserver.editing.edits import Edit, edited, undone
+from adserver.editing.edits import WHOLE, Conflict, Edit, edited, undone
 from adserver.editing.masking import masked
 from adserver.engines.catalog_history import CatalogHistory, Step
-from adserver.engines.catalog_store import CatalogStore, State
+from adserver.engines.catalog_store import CatalogStore, State, Stored
 from adserver.engines.sql import create_engine
 from adserver.errors import AdserverError, Fault, InvalidInput
 
@@ -75,11 +75,22 @@ class Editor:
         return await self._change(principal, alter, note, dry_run)
 
     async def replace(
-        self, principal: Principal, catalog: Catalog, *, note: str = "", dry_run: bool = False
+        self,
+        principal: Principal,
+        catalog: Catalog,
+        *,
+        version: int | None = None,
+        note: str = "",
+        dry_run: bool = False,
     ) -> Edited:
-        """Make a whole catalog what the principal sees; what is not theirs to see stays as it is."""
+        """Make a whole catalog what the principal sees; what is not theirs to see stays as it is.
+
+        `version`: that of the catalog from which this one was made; another one now is a conflict.
+        """
 
         def alter(state: State) -> dict[Path, Entry]:
+            if version is not None and version != state.version:
+                raise Conflict({WHOLE: state.version})
             new = flatten(catalog)
             if principal.everywhere:
                 return new
@@ -87,7 +98,7 @@ class Editor:
             others = {path: entry for path, entry in state.entries.items() if path not in seen}
             taken = [path for path in new if path in others]
             if taken:
-                raise InvalidInput([Fault("", "/".join(path), "is a name that is taken") for path in taken])
+                raise Forbidden([Fault("", "/".join(path), "is a name that is taken") for path in taken])
             return {**others, **new}
 
         return await self._change(principal, alter, note, dry_run)
@@ -149,17 +160,18 @@ class Editor:
                 self._steps[version] = step
         return step
 
-    async def as_of(self, principal: Principal, version: int | None = None) -> Catalog:
+    async def as_of(self, principal: Principal, version: int | None = None) -> Stored:
         """The catalog as it is, or was at a version, as far as they see it."""
 
-        async def read() -> Catalog:
+        async def read() -> Stored:
             store = await CatalogStore.open(self._url)
             try:
-                return (await store.load(version)).catalog
+                return await store.load(version)
             finally:
                 await store.close()
 
-        return visible(principal, await self._in_thread(read))
+        stored = await self._in_thread(read)
+        return replace(stored, catalog=visible(principal, stored.catalog))
 
     async def _change(
         self, principal: Principal, alter: Callable[[State], Mapping[Path, Entry]], note: str, dry_run: bool

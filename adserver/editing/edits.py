@@ -45,12 +45,16 @@ class Edit:
     """The version of the object that the author has seen; None: whatever is there."""
 
 
+#: In a conflict, in place of an object: the catalog.
+WHOLE: Path = ("catalog",)
+
+
 class Conflict(AdserverError):
     """Somebody else was faster: path → the version that the object has now, 0 when it is gone."""
 
     def __init__(self, versions: Mapping[Path, int]) -> None:
         self.versions = versions
-        names = ", ".join(title(path) for path in versions)
+        names = ", ".join(title(path).strip() for path in versions)
         super().__init__(f"{names}: changed by somebody else in the meantime; look again")
 
 

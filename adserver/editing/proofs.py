@@ -20,7 +20,7 @@ from adserver.editing.editor import Editor, Forbidden
 from adserver.editing.edits import Conflict, Edit
 from adserver.editing.objects import Objects, Seen
 from adserver.engines.proof_store import AnswerRow, ProofRow, ProofStore
-from adserver.errors import Fault, InvalidInput
+from adserver.errors import Fault, InvalidInput, NotThere
 from adserver.settings import Settings
 
 MOST_COMMENT_CHARS, MOST_NAME_CHARS = 2_000, 100
@@ -82,7 +82,7 @@ class Proofs:
         seen = await self._objects.seen_by(principal)
         faults = []
         if path[0] not in _KINDS or path not in seen.entries:
-            faults.append(Fault("", "name", "is no line item or campaign"))
+            raise NotThere.one("", "name", "is no line item or campaign")
         if not 1 <= days <= self._settings.max_proof_days:
             faults.append(Fault("", "days", f"is not a number from 1 to {self._settings.max_proof_days}"))
         if faults:
@@ -168,7 +168,7 @@ class Proofs:
 
 def may_change(principal: Principal, path: Path) -> None:
     """Raises Forbidden for those who see line items and change none."""
-    if principal.role not in (Role.ADMIN, Role.AD_OPS):
+    if not principal.edits:
         raise Forbidden([Fault("", "/".join(path[1:]), "is not yours to change")])
 
 

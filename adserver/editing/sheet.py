@@ -19,13 +19,14 @@ from adserver.catalog.nearest import nearest
 from adserver.catalog.plan import Path
 from adserver.editing.edits import Edit
 from adserver.editing.objects import Seen, local_time, zone_of
-from adserver.errors import Fault, InvalidInput
+from adserver.errors import Fault, InvalidInput, NotThere
 
 #: Column → text; columns that are not there change nothing.
 Row = Mapping[str, str]
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PRICES = ("cpm", "vcpm", "cpc", "cpa", "flat")
 _GOALS = ("impressions", "viewables", "clicks")
+_ABSENT = "is not there; to add it, give its campaign as advertiser/name"
 _MOST_DIGITS = 18
 _MOST_CELL_CHARS = 1_000
 
@@ -208,6 +209,7 @@ def edits_of(seen: Seen, rows: Sequence[Row]) -> list[Edit]:
     faults: list[Fault] = []
     edits: list[Edit] = []
     named: set[str] = set()
+    absent = False
     for number, row in enumerate(rows, start=1):
         name = row.get("line_item", "").strip()
         where = f"row {number} ({name[:100]})" if name else f"row {number}"
@@ -217,10 +219,11 @@ def edits_of(seen: Seen, rows: Sequence[Row]) -> list[Edit]:
         named.add(name)
         edit, wrong = _edit_of(seen, row, name)
         faults += [Fault("", f"{where}, {key}", problem) for key, problem in wrong]
+        absent = absent or any(problem == _ABSENT for _, problem in wrong)
         if edit and not wrong:
             edits.append(edit)
     if faults:
-        raise InvalidInput(faults)
+        raise (NotThere if absent else InvalidInput)(faults)
     return edits
 
 
@@ -230,7 +233,7 @@ def _edit_of(seen: Seen, row: Row, name: str) -> tuple[Edit | None, list[tuple[s
     parent: Path | None = ("campaign", *row.get("campaign", "").strip().split("/"))
     entry = seen.entries.get(path)
     if entry is None and parent not in seen.entries:
-        return None, [("line_item", "is not there; to add it, give its campaign as advertiser/name")]
+        return None, [("line_item", _ABSENT)]
     if entry is not None and row.get("campaign", "").strip() and parent != entry.parent:
         own = "/".join(entry.parent[1:]) if entry.parent else ""
         return None, [("campaign", f"is {own}; a line item stays in its campaign")]

@@ -198,3 +198,16 @@ def test_nobody_is_refused_as_a_program_expects(place: Office) -> None:
     assert (refused.status_code, refused.json()["status"]) == (401, 401)
     wrong = place.visitor().get("/api/v1/sites", headers={"authorization": "Bearer adsrv_x"})
     assert (wrong.status_code, wrong.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
+
+
+def test_a_whole_catalog_is_put_only_upon_the_version_that_it_was_made_from(api: httpx.Client) -> None:
+    read = api.get("/api/v1/catalog")
+    seen, version = {"if-match": read.headers["etag"]}, int(read.headers["etag"].strip('"'))
+    assert api.put("/api/v1/catalog", content=read.text, headers=seen).json()["changes"] == []
+    api.patch("/api/v1/line_items/savings-top", json={"labels": ["somebody-elses"]})
+    stale = api.put("/api/v1/catalog", content=read.text, headers=seen)
+    assert (stale.status_code, stale.json()["versions"]) == (409, {"catalog": version + 1})
+    assert api.get("/api/v1/line_items/savings-top").json()["labels"] == ["somebody-elses"]
+    newer = {"if-match": api.get("/api/v1/catalog").headers["etag"]}
+    assert api.get("/api/v1/catalog?version=1").headers["etag"] == '"1"'
+    assert api.put("/api/v1/catalog", content=read.text, headers=newer).is_success

@@ -47,6 +47,13 @@ FOREIGN = {
         ],
     },
 }
+OWN = {
+    "name": "daily",
+    "domain": "news.example",
+    "timezone": "Asia/Kathmandu",
+    "currency": "USD",
+    "slot": [{"name": "article-top", "sizes": ["300x250"]}],
+}
 NAMES = {
     "sites": "other",
     "slots": "other/top",
@@ -60,15 +67,8 @@ ROLES = [email for email in PEOPLE if email != "admin@news.example"]
 
 def catalog() -> Catalog:
     """The sample of one tenant, and another tenant."""
-    own = {
-        "name": "daily",
-        "domain": "news.example",
-        "timezone": "Asia/Kathmandu",
-        "currency": "USD",
-        "slot": [{"name": "article-top", "sizes": ["300x250"]}],
-    }
     advertisers = [{"name": "himal-bank", "sites": ["daily"]}, FOREIGN["advertiser"]]
-    return Catalog.model_validate({"site": [own, FOREIGN["site"]], "advertiser": advertisers})
+    return Catalog.model_validate({"site": [OWN, FOREIGN["site"]], "advertiser": advertisers})
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,8 @@ def bodies(method: str, path: str) -> list[dict[str, Any] | None]:
     if (method, path) == ("patch", "/users/{user_id}"):
         return [{"disabled": True}]
     if method == "put":
-        return [{"advertiser": [{"name": "foreign", "sites": ["daily"]}]}]
+        taken = {"name": "foreign", "sites": ["daily"]}
+        return [{"site": [OWN], "advertiser": [{"name": "himal-bank", "sites": ["daily"]}, taken]}]
     return [{}] if method == "post" else [None]
 
 
@@ -129,6 +130,8 @@ def test_no_endpoint_shows_or_changes_what_is_another_tenants(place: Office, ema
         filled = filled.replace("{token_id}", "1").replace("{version}", "2").replace("{proof_id}", "1")
         for body in bodies(method, path):
             file = tomli_w.dumps(body) if method == "put" and body else None
+            if path == "/line_items.csv" and method == "post":
+                file = "line_item,paused\nforeign-item,no\n"
             answer = client.request(method, f"/api/v1{filled}", json=None if file else body, content=file)
             tried += 1
             if "{name}" in path or path.startswith("/users"):
@@ -139,7 +142,7 @@ def test_no_endpoint_shows_or_changes_what_is_another_tenants(place: Office, ema
                     filled,
                 )
             elif method in ("post", "put", "patch", "delete") and path != "/tokens":
-                assert answer.status_code in (403, 404, 422), (method, filled, answer.status_code)
+                assert answer.status_code in (403, 404), (method, filled, answer.status_code)
     assert tried > 30
     assert place.with_token("admin@news.example", "read").get("/api/v1/catalog").text == before
 

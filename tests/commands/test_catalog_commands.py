@@ -135,6 +135,15 @@ def test_apply_a_second_time_changes_nothing(shell: Shell) -> None:
     assert (again.status, again.out) == (0, "Version 1: nothing to change.\n")
 
 
+def test_apply_upon_another_version_than_was_seen_changes_nothing(shell: Shell) -> None:
+    shell("apply", SAMPLE, "--db", "x.db")
+    refused = shell("apply", shell.edited(), "--db", "x.db", "--if-version", "7")
+    assert refused.status == 2
+    assert "catalog: changed by somebody else in the meantime" in refused.err
+    done = shell("apply", shell.edited(), "--db", "x.db", "--if-version", "1")
+    assert (done.status, done.out.partition(":")[0]) == (0, "Version 2")
+
+
 def test_the_database_is_taken_from_the_environment(shell: Shell) -> None:
     shell.monkeypatch.setenv("ADSERVER_DB", "elsewhere.db")
     assert shell("apply", SAMPLE).status == 0

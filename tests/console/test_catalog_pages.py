@@ -228,7 +228,7 @@ def test_who_may_not_change_sees_no_buttons_and_is_refused(place: Office) -> Non
     assert "Save" not in html and "Archive" not in html
     assert boss.get(ITEM).status_code == 404
     assert (
-        boss.post("/console/catalog/site/daily", data=form_of(html) | {"currency": "NPR"}).status_code == 400
+        boss.post("/console/catalog/site/daily", data=form_of(html) | {"currency": "NPR"}).status_code == 403
     )
     ops = place.signed_in(OPS)
     refused = ops.post("/console/catalog/new/advertiser", data={"name": "everywhere"})
