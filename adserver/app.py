@@ -318,7 +318,7 @@ class App:
     async def _replace(self, catalogs: Catalogs, parts: Parts) -> None:
         """Take the catalog of now into service."""
         assert self._loop, "a catalog is followed before the app was opened"
-        made = await asyncio.to_thread(_compile, catalogs, self.settings, self._loop)
+        made = await asyncio.to_thread(_compile, catalogs, self._current(), self.settings, self._loop)
         stored, live, prepared, limits = made
         old = _pieces(parts.live.index)
         self._loop.follow(prepared, limits)
@@ -330,13 +330,13 @@ class App:
 
 
 def _compile(
-    catalogs: Catalogs, settings: Settings, steering: Loop
+    catalogs: Catalogs, before: Stored, settings: Settings, steering: Loop
 ) -> tuple[Stored, Live, Prepared, Sequence[Limit]]:
     """The catalog of now, ready to serve, and its limits. Takes a second for ten thousand line items."""
     # A collection would stop all threads to look at hundreds of thousands of objects that are here to stay.
     gc.disable()
     try:
-        stored = catalogs.load()
+        stored = catalogs.load(before)
         live = build_live(stored, settings)
         return stored, live, steering.prepare(live.index), limits_of(stored)
     finally:

@@ -58,9 +58,12 @@ class Catalogs:
             await self._migrate()
         return await self.store.version()
 
-    def load(self) -> Stored:
-        """The catalog of now, in a thread and over connections of its own. Raises as the store does."""
-        return self._kept(asyncio.run(load_catalog(self._url)))
+    def load(self, before: Stored) -> Stored:
+        """The catalog of now, in a thread and over connections of its own. Raises as the store does.
+
+        `before`: the one in service, of which all that has not changed is taken.
+        """
+        return self._kept(asyncio.run(load_catalog(self._url, before=before)))
 
     async def _migrate(self) -> None:
         for stream in ("catalog", "accounts"):

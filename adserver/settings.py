@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     #: How long a clock may run ahead: tokens from further in the future are refused, in seconds.
     clock_skew_seconds: Positive = 300
     #: How often a worker looks for a new catalog version, in seconds.
-    catalog_poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
+    catalog_poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25
     #: Counts of requests wait in memory at most this long, in seconds.
     request_flush_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     #: Longest period of one report, in days.

@@ -117,7 +117,10 @@ class Price(Part):
     @property
     def model(self) -> PriceModel:
         """Which of the amounts is given."""
-        return next(model for model, name in _MODELS if getattr(self, name) is not None)
+        for model, name in _MODELS:
+            if getattr(self, name) is not None:
+                return model
+        raise AssertionError("a price has one of its amounts")
 
     @property
     def micros(self) -> int:

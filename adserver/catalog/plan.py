@@ -36,7 +36,7 @@ CHILDREN = {
     "creative": (),
 }
 #: Kinds whose names are unique only within their parent, whose name is therefore part of the identity.
-_NAMED_WITHIN_PARENT = ("slot", "campaign")
+NAMED_WITHIN_PARENT = ("slot", "campaign")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def flatten(catalog: Catalog) -> dict[Path, Entry]:
 
 def _flatten(kind: str, part: Part, parent: Path | None, position: int) -> Iterator[tuple[Path, Entry]]:
     name: str = part.name  # type: ignore[attr-defined]  # every part of CHILDREN has a name
-    path = (kind, *parent[1:], name) if parent and kind in _NAMED_WITHIN_PARENT else (kind, name)
+    path = (kind, *parent[1:], name) if parent and kind in NAMED_WITHIN_PARENT else (kind, name)
     body = part.model_dump(mode="json", exclude_defaults=True, exclude=set(CHILDREN[kind]))
     yield path, Entry(parent, position, body)
     for child_kind in CHILDREN[kind]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from adserver.catalog.model import Advertiser, Campaign, LineItem, PriceModel, Tier
@@ -98,9 +99,14 @@ def traits_of(advertiser: Advertiser, item: LineItem) -> set[Trait]:
     return traits
 
 
+@lru_cache(maxsize=100_000)
+def _host(url: str) -> str | None:
+    return urlsplit(url).hostname
+
+
 def domains_of(advertiser: Advertiser, item: LineItem) -> list[str]:
     """The advertiser's domain or else those to which its creatives lead, without "www."."""
     if advertiser.domain:
         return [advertiser.domain]
-    hosts = (urlsplit(creative.click).hostname for creative in item.creative if creative.click)
+    hosts = (_host(creative.click) for creative in item.creative if creative.click)
     return list(dict.fromkeys(host.removeprefix("www.") for host in hosts if host))

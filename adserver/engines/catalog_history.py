@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adserver.catalog.plan import Change, Entry, Path, diff_entries
 from adserver.clock import from_ms, to_ms
-from adserver.engines.catalog_store import IDENTITY, OBJECT, VERSION
+from adserver.engines.catalog_tables import IDENTITY, OBJECT, VERSION
 from adserver.engines.sql import reading
 
 

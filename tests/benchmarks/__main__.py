@@ -20,6 +20,7 @@ from rich.table import Table
 from adserver.clock import system_clock
 from adserver.logs import configure_logs
 from tests.benchmarks.bench import Figure, Plan, control_of, measure
+from tests.benchmarks.changes import look_at_changes, sentence_of_changes
 from tests.benchmarks.console import look_at_console, table_of_console
 from tests.benchmarks.inside import Inside, look_inside
 from tests.benchmarks.load import CONNECTION_COUNT, Load, wrk_path
@@ -28,6 +29,7 @@ from tests.benchmarks.tag import look_at_tag, sentence_of
 _OUTPUT = Path("var/bench.json")
 _INSIDE_SIZES = (1_000, 10_000, 100_000)
 _CONSOLE_SIZE = 10_000
+_CHANGED_SIZES = (1_000, 10_000)
 #: Columns of the table when it does not go to a terminal.
 _WIDTH = 110
 #: Up to here the measurements of the control count as the same.
@@ -50,11 +52,15 @@ def main() -> None:
         insides = [look_inside(size, Path(folder)) for size in _INSIDE_SIZES]
         status.update("console")
         pages = look_at_console(_CONSOLE_SIZE, Path(folder))
+        status.update("changes")
+        changes = {size: look_at_changes(size, Path(folder)) for size in _CHANGED_SIZES}
         status.update("tag.js")
         tag = look_at_tag(Path(folder))
     console.print(table_of(figures))
     console.print(table_inside(insides))
     console.print(table_of_console(pages, _CONSOLE_SIZE))
+    for size, waited in changes.items():
+        console.print(sentence_of_changes(size, waited))
     console.print(sentence_of(tag) if tag else "No Chromium: what tag.js costs was not measured.")
     spread = control_of(figures)[2]
     if spread > _CALM_SPREAD:
@@ -66,6 +72,7 @@ def main() -> None:
     _OUTPUT.parent.mkdir(exist_ok=True)
     record = {**record_of(figures, plan), "inside": [asdict(inside) for inside in insides]}
     record["console"] = [asdict(page) for page in pages]
+    record["changes"] = changes
     record["tag"] = asdict(tag) if tag else None
     _OUTPUT.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     console.print(f"{_machine()}. Written to {_OUTPUT}.", highlight=False)

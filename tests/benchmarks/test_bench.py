@@ -14,6 +14,7 @@ from adserver.catalog.model import Tier
 from tests.benchmarks.__main__ import record_of, table_inside, table_of
 from tests.benchmarks.bench import Plan, measure
 from tests.benchmarks.catalogs import catalog_file
+from tests.benchmarks.changes import look_at_changes, sentence_of_changes
 from tests.benchmarks.console import MOST_BYTES as MOST_PAGE_BYTES
 from tests.benchmarks.console import look_at_console, table_of_console
 from tests.benchmarks.inside import look_inside
@@ -67,6 +68,12 @@ def test_a_catalog_is_looked_at_from_inside(tmp_path: Path) -> None:
     console = Console(width=120, file=StringIO(), record=True)
     console.print(table_inside([inside]))
     assert "200" in console.export_text()
+
+
+def test_a_change_reaches_every_worker(tmp_path: Path) -> None:
+    seconds = look_at_changes(200, tmp_path, changes=2)
+    assert len(seconds) == 2 and min(seconds) >= 0
+    assert "all 2 workers serve a change" in sentence_of_changes(200, seconds)
 
 
 def test_each_kind_of_page_of_the_console_is_asked_for(tmp_path: Path) -> None:

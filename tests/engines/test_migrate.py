@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from adserver.engines import migrate as migrate_module
-from adserver.engines.catalog_store import METADATA
+from adserver.engines.catalog_tables import METADATA
 from adserver.engines.migrate import VERSION_TABLES, migrate, script_of
 from adserver.engines.sql import sqlite_url
 from adserver.errors import AdserverError, StorageFailed

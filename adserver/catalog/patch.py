@@ -1,0 +1,87 @@
+"""A catalog and the objects of it that changed → the next catalog, in which all others are the same objects.
+
+To read a large catalog anew takes a second, and most changes are of one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from adserver.catalog.creative import Creative
+from adserver.catalog.model import Advertiser, Campaign, Catalog, LineItem, Site, Slot
+from adserver.catalog.part import Part
+from adserver.catalog.plan import CHILDREN, NAMED_WITHIN_PARENT, Entry, Path
+
+#: An object → what it is in, before or after; None: nothing, or nothing that is known.
+Above = Callable[[Path], Path | None]
+_MODELS: Mapping[str, type[Part]] = {
+    "site": Site,
+    "slot": Slot,
+    "advertiser": Advertiser,
+    "campaign": Campaign,
+    "line_item": LineItem,
+    "creative": Creative,
+}
+
+
+def patched(
+    catalog: Catalog, put: Mapping[Path, Entry], gone: Collection[Path], above: Above
+) -> Catalog | None:
+    """Put objects in, in their place or after their siblings, and leave others out, with what they hold.
+
+    None: some body is not allowed.
+    """
+    try:
+        return _Patch(catalog, put, gone, above).made()
+    except ValidationError:
+        return None
+
+
+class _Patch:
+    def __init__(
+        self, catalog: Catalog, put: Mapping[Path, Entry], gone: Collection[Path], above: Above
+    ) -> None:
+        self._catalog = catalog
+        self._put = put
+        self._gone = frozenset(gone)
+        self._touched = {over for path in [*put, *gone] for over in _way_up(path, above)}
+        self._by_parent: dict[tuple[Path | None, str], list[Path]] = {}
+        for path, entry in sorted(put.items(), key=lambda pair: pair[1].position):
+            self._by_parent.setdefault((entry.parent, path[0]), []).append(path)
+
+    def made(self) -> Catalog:
+        roots = {
+            kind: self._children(kind, None, getattr(self._catalog, kind)) for kind in ("site", "advertiser")
+        }
+        return self._catalog.model_copy(update=roots)
+
+    def _children(self, kind: str, parent: Path | None, old: tuple[Any, ...]) -> tuple[Any, ...]:
+        inside = parent[1:] if parent and kind in NAMED_WITHIN_PARENT else ()
+        kept, known = [], set()
+        for part in old:
+            path = (kind, *inside, part.name)
+            known.add(path)
+            if path in self._gone:
+                continue
+            kept.append(self._node(path, part) if path in self._touched else part)
+        new = [path for path in self._by_parent.get((parent, kind), ()) if path not in known]
+        return (*kept, *(self._node(path, None) for path in new))
+
+    def _node(self, path: Path, old: Any) -> Any:
+        held = {
+            kind: self._children(kind, path, getattr(old, kind) if old else ()) for kind in CHILDREN[path[0]]
+        }
+        entry = self._put.get(path)
+        if entry is None:
+            return old.model_copy(update=held)
+        return _MODELS[path[0]].model_validate({**entry.body, **held})
+
+
+def _way_up(path: Path, above: Above) -> Iterator[Path]:
+    over: Path | None = path
+    while over is not None:
+        yield over
+        over = above(over)
