@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
@@ -25,7 +24,6 @@ from adserver.engines.proof_store import ProofStore
 from adserver.engines.sql import catalog_url
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.forecast.past import PastPages
-from adserver.measurement.delivery import deliveries_of
 from adserver.measurement.slots import SlotWatch
 from adserver.serving.explain import Explainer, explain_route
 from adserver.serving.parts import Parts
@@ -56,7 +54,6 @@ def people_routes(
         editor, objects, accounts, past, watch, proofs, AnswerStore(users.engine), clock, settings
     )
     explainer = Explainer(parts, current)
-    deliveries = partial(deliveries_of, parts.steering)
     password = settings.reports_password
 
     def door(refuse: Refuse, scope: Scope) -> Middleware:
@@ -66,7 +63,7 @@ def people_routes(
             Door, accounts=accounts, settings=settings, refuse=refuse, scopes=scopes, known=known
         )
 
-    office = Office(accounts, editor, objects, current, deliveries, past, watch, proofs, explainer.ask)
+    office = Office(accounts, editor, objects, current, sources.paces, past, watch, proofs, explainer.ask)
     return [
         *report_routes(
             sources,

@@ -1,12 +1,10 @@
-"""Deliveries and history → the first page of the day: what will miss its goal, and what was changed.
+"""Paces, slots and history → the first page of the day: what will miss its goal, and what was changed.
 
-A line item is behind when the part of its goal that was counted is less than the part of its flight that has
-passed. The ones that can be helped least long come first.
+Line items that miss their goal when days go on as they did, those first that can be helped least long.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,39 +18,22 @@ from adserver.console.pages import page
 from adserver.console.words import ago
 from adserver.editing.editor import Editor
 from adserver.editing.objects import Objects, Seen
-from adserver.measurement.delivery import Deliveries, Delivery
+from adserver.measurement.pace import PaceLine, Paces
 from adserver.measurement.slots import SlotTraffic, SlotWatch, Trend
 from adserver.web.door import principal_of
 
-#: Points of its goal by which a line item may be behind before it is said.
-_TOLERATED = 0.02
-_MOST_ROWS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line item in flight: parts of its goal and of its flight, and whole days until its end."""
-
-    href: str
-    delivery: Delivery
-    delivered: float
-    passed: float
-    left: str
-
-    @property
-    def behind(self) -> float:
-        """By how many points of its goal it is behind; 0 where it is not, or hardly."""
-        short = self.passed - self.delivered
-        return short if short > _TOLERATED else 0.0
+_MOST_ROWS, _MOST_STEPS = 50, 20
+#: What a flight that has only begun delivered says nothing yet.
+_SHORTEST = timedelta(hours=1)
 
 
 class Home:
     """What needs somebody this morning."""
 
     def __init__(
-        self, deliveries: Deliveries, watch: SlotWatch, objects: Objects, editor: Editor, clock: Clock
+        self, paces: Paces, watch: SlotWatch, objects: Objects, editor: Editor, clock: Clock
     ) -> None:
-        self._deliveries = deliveries
+        self._paces = paces
         self._watch = watch
         self._objects = objects
         self._editor = editor
@@ -65,23 +46,23 @@ class Home:
     async def _show(self, request: Request) -> Response:
         principal, now = principal_of(request), self._clock()
         seen = await self._objects.seen_by(principal)
-        rows = [
-            row_of(one, now)
-            for one in self._deliveries()
-            if one.start <= now < one.end and ("line_item", one.line_item) in seen.entries
+        lines = [
+            line for line in await self._paces.in_flight(now) if ("line_item", line.line_item) in seen.entries
         ]
-        late = sorted((row for row in rows if row.behind), key=lambda row: row.delivery.end)
-        past = await self._editor.history(principal, most=20)
+        late = [line for line in lines if line.will_miss and now - line.start >= _SHORTEST]
+        past = await self._editor.history(principal, most=_MOST_STEPS)
+        steps = [step for step in past.steps if step.revision.at > now - timedelta(days=1)]
         return page(
             request,
             "home.html",
             "Home",
-            late=late[:_MOST_ROWS],
+            late=[late_row(line, now) for line in late[:_MOST_ROWS]],
             late_count=len(late),
-            in_flight_count=len(rows),
+            in_flight_count=len(lines),
             empty=not seen.entries,
             quiet=[self._quiet(one, now) for one in await self._watched(seen)],
-            steps=[step for step in past.steps if step.revision.at > now - timedelta(days=1)],
+            steps=steps,
+            more_steps=len(steps) == _MOST_STEPS and past.older is not None,
         )
 
     async def _watched(self, seen: Seen) -> list[SlotTraffic]:
@@ -102,10 +83,13 @@ class Home:
         }
 
 
-def row_of(delivery: Delivery, now: datetime) -> Row:
+def late_row(line: PaceLine, now: datetime) -> dict[str, Any]:
     """A line item as the page shows it."""
-    passed = (now - delivery.start) / (delivery.end - delivery.start)
-    left = delivery.end - now
-    words = f"{left.days} days" if left.days > 1 else f"{left // timedelta(hours=1)} hours"
-    part = min(1.0, delivery.delivered_count / delivery.goal)
-    return Row(address_of(("line_item", delivery.line_item)), delivery, part, passed, words)
+    left = line.end - now
+    return {
+        "href": address_of(("line_item", line.line_item)),
+        "line": line,
+        "delivered": line.delivered_count / line.goal,
+        "missed": line.short_count / line.goal,
+        "left": f"{left.days} days" if left.days > 1 else f"{left // timedelta(hours=1)} hours",
+    }

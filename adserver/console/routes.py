@@ -30,7 +30,7 @@ from adserver.editing.objects import Objects
 from adserver.editing.proofs import Proofs
 from adserver.engines.catalog_store import Stored
 from adserver.forecast.past import ExplainPage, PastPages
-from adserver.measurement.delivery import Deliveries
+from adserver.measurement.pace import Paces
 from adserver.measurement.slots import SlotWatch
 from adserver.settings import Settings
 from adserver.web.compressed import COMPRESSED
@@ -47,7 +47,7 @@ class Office:
     objects: Objects
     current: Callable[[], Stored]
     """The catalog in service."""
-    deliveries: Deliveries
+    paces: Paces
     past: PastPages
     watch: SlotWatch
     proofs: Proofs
@@ -70,7 +70,7 @@ def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
         scopes={False: Scope.READ, True: Scope.WRITE},
     )
     inner: list[BaseRoute] = [
-        *Home(office.deliveries, office.watch, objects, editor, clock).routes(),
+        *Home(office.paces, office.watch, objects, editor, clock).routes(),
         *Account(accounts).routes(),
         *LineItems(editor, objects, clock, settings).routes(),
         *proof_links.routes(),

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from math import sqrt
 from statistics import fmean, stdev
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from adserver.catalog.model import Catalog, LineItem, live_at
 from adserver.clock import local_day
@@ -30,6 +31,8 @@ _SPREAD = 1.2816
 TOLERATED = 0.02
 _UNITS = ("impressions", "viewables", "clicks")
 _DAY = timedelta(days=1)
+#: Names of advertiser and campaign, the line item, and the zone in which its days are cut.
+_Sold = tuple[str, str, LineItem, ZoneInfo]
 
 
 class Source(Protocol):
@@ -97,28 +100,41 @@ class Paces:
 
         `sites`: whose numbers somebody may read; None: all. What also runs elsewhere is not shown to them.
         """
-        stored, now = self._catalog(), choice.asked_at
-        today = local_day(now, choice.period.zone)
+        stored = self._catalog()
+        sold = [(*owned, choice.period.zone) for owned in _sold(stored.catalog, choice, sites)]
+        lines = await self._lines(stored, sold, choice.asked_at)
+        lines.sort(key=lambda line: (-line.short_count / line.goal, line.end, line.line_item))
+        return Pace(choice, tuple(lines))
+
+    async def in_flight(self, now: datetime) -> list[PaceLine]:
+        """Of all line items with a goal, on any site, those that end first before the others."""
+        stored = self._catalog()
+        zones = {site.name: site.zone for site in stored.catalog.site}
+        sold = [
+            (advertiser.name, campaign.name, item, zones[(item.target.site or tuple(zones))[0]])
+            for advertiser, campaign, item in stored.catalog.line_items()
+            if item.goal is not None and live_at(item, now) and zones
+        ]
+        lines = await self._lines(stored, sold, now)
+        return sorted(lines, key=lambda line: (line.end, line.line_item))
+
+    async def _lines(self, stored: Stored, sold: Sequence[_Sold], now: datetime) -> list[PaceLine]:
+        by_id = {stored.ids["line_item", item.name]: item for _, _, item, _ in sold}
         whole = {one.item: one for one in await self._source.read_progress()}
+        todays = {zone: local_day(now, zone) for *_, zone in sold}
         days: dict[int, dict[int, int]] = {}
-        sold = {
-            stored.ids["line_item", item.name]: item for _, _, item in _sold(stored.catalog, choice, sites)
-        }
-        for row in await self._source.day_counts(today - _LAST_DAYS):
-            if row.item in sold and row.day < today:
-                days.setdefault(row.item, {})[row.day] = _count(row, sold[row.item])
-        lines = [
+        for row in await self._source.day_counts(min(todays.values(), default=0) - _LAST_DAYS):
+            if row.item in by_id:
+                days.setdefault(row.item, {})[row.day] = _count(row, by_id[row.item])
+        return [
             _line(
                 (advertiser, campaign, item),
                 _count(whole[number], item) if number in whole else 0,
-                _last_days(days.get(number, {}), item, choice, today),
+                _last_days(days.get(number, {}), item, zone, todays[zone]),
                 now,
             )
-            for advertiser, campaign, item in _sold(stored.catalog, choice, sites)
-            for number in [stored.ids["line_item", item.name]]
+            for (advertiser, campaign, item, zone), number in zip(sold, by_id, strict=True)
         ]
-        lines.sort(key=lambda line: (-line.short_count / line.goal, line.end, line.line_item))
-        return Pace(choice, tuple(lines))
 
 
 def _sold(catalog: Catalog, choice: Choice, sites: frozenset[str] | None) -> list[tuple[str, str, LineItem]]:
@@ -146,11 +162,11 @@ def _count(row: Progress | DayCounts, item: LineItem) -> int:
     return int(getattr(row, f"{unit_of(item)[0].removesuffix('s')}_count"))
 
 
-def _last_days(counts: Mapping[int, int], item: LineItem, choice: Choice, today: int) -> list[int]:
+def _last_days(counts: Mapping[int, int], item: LineItem, zone: ZoneInfo, today: int) -> list[int]:
     """What was counted on each of the last complete days of the flight; days without any count as 0."""
     assert item.start, "a line item with a goal has a start"
     # The day on which a flight begins is seldom a whole one.
-    first = max(today - _LAST_DAYS, local_day(item.start, choice.period.zone) + 1)
+    first = max(today - _LAST_DAYS, local_day(item.start, zone) + 1)
     return [counts.get(day, 0) for day in range(first, today)]
 
 

@@ -120,3 +120,18 @@ def test_who_may_not_read_every_site_of_a_line_item_is_not_told_of_it(tmp_path: 
     assert {line.line_item for line in pace.lines} == {"slow", "fast"}
     everything = pace_of(tmp_path / "b.db", frozenset(["daily", "weekly"]), slow=(1, 1))
     assert {line.line_item for line in everything.lines} == {"slow", "fast", "both"}
+
+
+def test_of_all_sites_those_that_end_first_come_first(tmp_path: Path) -> None:
+    catalog = goals(slow=["daily"], both=None, elsewhere=["weekly"])
+    item = catalog.advertiser[0].campaign[0].line_item[2]
+    sooner = item.model_copy(update={"end": NOW + timedelta(days=1)})
+    campaign = catalog.advertiser[0].campaign[0]
+    kept = campaign.model_copy(update={"line_item": (*campaign.line_item[:2], sooner)})
+    advertiser = catalog.advertiser[0].model_copy(update={"campaign": (kept,)})
+    stored = apply_catalog(tmp_path / "a.db", catalog.model_copy(update={"advertiser": (advertiser,)}))
+    counted = Counted(stored, {"slow": (9_000, 900), "elsewhere": (5_000, 500), "both": (5_000, 500)})
+    lines = asyncio.run(Paces(counted, lambda: stored).in_flight(NOW))
+    assert [line.line_item for line in lines] == ["elsewhere", "both", "slow"]
+    # Nearly all of it is delivered already, though only half of the flight is over, and so it will be met.
+    assert [line.will_miss for line in lines] == [True, False, False]
