@@ -18,6 +18,8 @@ COMMANDS = {
     "catalog": ("check", "plan", "apply", "export"),
     "items": ("items",),
     "changes": ("copy", "history", "undo"),
+    "objects": ("add", "set", "archive"),
+    "why": ("why", "estimate"),
     "proof": ("proof",),
     "explain": ("explain",),
     "forecast": ("forecast",),

@@ -115,6 +115,14 @@ class Accounts:
         """Let somebody sign in again."""
         await self.store.change_user(user_id, disabled_at_ms=None)
 
+    async def sign_out_everywhere(self, user_id: int) -> None:
+        """End all sessions of somebody; their API tokens hold on."""
+        await self.store.end_sessions(user_id)
+
+    def password_address(self, token: str) -> str:
+        """Where somebody with a link sets their password."""
+        return f"{self._settings.base_url}/console/password/{token}"
+
     async def new_link(self, user_id: int) -> str:
         """The token of a link by which somebody sets a password; the one before no longer works."""
         token = credentials.new_token()
@@ -125,7 +133,7 @@ class Accounts:
     async def send_link(self, user: UserRow, *, invited: bool = False) -> None:
         """Send somebody a link by which they set their password; there must be a mail server."""
         token = await self.new_link(user.id)
-        address, hours = f"{self._settings.base_url}/console/password/{token}", self._settings.link_hours
+        address, hours = self.password_address(token), self._settings.link_hours
         why = (
             "You have an account with the ad server now."
             if invited

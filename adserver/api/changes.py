@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import HTTPException
+from pydantic import AwareDatetime
 
 from adserver.api.services import Asking, Given
 from adserver.api.shapes import (
@@ -33,6 +34,7 @@ from adserver.errors import Fault, InvalidInput
 router = APIRouter()
 _TOML = {"content": {"application/toml": {"schema": {"type": "string"}}}}
 Version = Annotated[int, Query(ge=1, le=2**53)]
+Moment = Annotated[AwareDatetime, Query(description="With its offset, such as 2026-11-24T09:00:00+05:45.")]
 
 
 class UndoShape(Strict):
@@ -66,8 +68,12 @@ async def make_copy(given: Given, asking: Asking, body: CopyShape) -> EditedShap
     response_class=Response,
     responses={200: _TOML},
 )
-async def export(given: Given, asking: Asking, version: Version | None = None) -> Response:
-    """TOML; `PUT` takes the same. The ETag is the version of the catalog."""
+async def export(
+    given: Given, asking: Asking, version: Version | None = None, at: Moment | None = None
+) -> Response:
+    """TOML; `PUT` takes the same. The ETag is the version of the catalog. `at`: as it was at a moment."""
+    if at is not None:
+        version = await given.editor.version_at(at)
     stored = await given.editor.as_of(asking, version)
     text = await asyncio.to_thread(dump, stored.catalog)
     return Response(text, headers={"etag": f'"{stored.version}"'}, media_type="application/toml")
@@ -106,13 +112,14 @@ async def history(
     collection: Annotated[str, Query(max_length=40, description="With `name`: only of one object.")] = "",
     name: Annotated[str, Query(max_length=200)] = "",
     before: Version | None = None,
+    until: Moment | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> list[StepShape]:
     """What each of them changed, before and after."""
     if collection and collection not in KINDS:
         raise HTTPException(422, f"collection: {collection!r} is not one of {', '.join(KINDS)}")
     path = path_of(KINDS[collection], name) if collection else None
-    past = await given.editor.history(asking, path=path, before=before, most=limit)
+    past = await given.editor.history(asking, path=path, before=before, until=until, most=limit)
     return [step_of(step) for step in past.steps]
 
 

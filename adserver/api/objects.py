@@ -22,10 +22,13 @@ from adserver.api.shapes import (
 )
 from adserver.catalog.plan import Path
 from adserver.editing.edits import Edit, path_of
-from adserver.editing.objects import Seen
+from adserver.editing.objects import Seen, Wanted
 
-Inside = Annotated[str, Query(max_length=200, description="Only those in this one, by its full name.")]
+Inside = Annotated[
+    str, Query(max_length=200, description="Only those in this one, also deeper, by its full name.")
+]
 State = Annotated[str, Query(max_length=20, description="Of line items: live, paused, scheduled or ended.")]
+OneTier = Annotated[str, Query(max_length=20, description="Of line items.")]
 Part = Annotated[str, Query(max_length=200, description="Only those whose name has this in it.")]
 After = Annotated[str, Query(max_length=200, description="`next` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -51,12 +54,13 @@ def _read(router: APIRouter, collection: str, kind: str) -> None:
         asking: Asking,
         inside: Inside = "",
         state: State = "",
+        tier: OneTier = "",
         q: Part = "",
         after: After = "",
         limit: Limit = 100,
     ) -> Listing:
         seen = await given.objects.seen_by(asking)
-        return _listing(given, seen, kind, (inside, state, q), after, limit)
+        return _listing(given, seen, kind, Wanted(inside, state, tier, q), after, limit)
 
     async def read(given: Given, asking: Asking, response: Response, name: str) -> dict[str, Any]:
         return await _shown(given, asking, path_of(kind, name), response)
@@ -91,10 +95,7 @@ def _write(router: APIRouter, collection: str, kind: str) -> None:
     router.delete(_NAMED, status_code=204, summary=f"Archive a {one} and what it holds")(archive)
 
 
-def _listing(
-    given: Services, seen: Seen, kind: str, wanted: tuple[str, str, str], after: str, limit: int
-) -> Listing:
-    inside, state, part = wanted
+def _listing(given: Services, seen: Seen, kind: str, wanted: Wanted, after: str, limit: int) -> Listing:
     now = given.clock()
     names = {name_of(path): path for path in seen.of_kind(kind)}
     if after and after not in names:
@@ -102,11 +103,11 @@ def _listing(
     left = list(names)[list(names).index(after) + 1 :] if after else list(names)
     found: list[dict[str, Any]] = []
     for name in left:
-        parent = seen.entries[names[name]].parent
-        if part not in name or (inside and (parent is None or name_of(parent) != inside)):
+        above = [name_of(path) for path in seen.above(names[name])]
+        if wanted.part not in name or (wanted.inside and wanted.inside not in above):
             continue
         shape = shape_of(seen, names[name], now)
-        if state and shape.get("state") != state:
+        if wanted.state not in ("", shape.get("state")) or wanted.tier not in ("", shape.get("tier")):
             continue
         if len(found) == limit:
             return Listing(version=seen.version, items=found, next=_full_name(found[-1], kind))

@@ -86,6 +86,41 @@ async def reasons(
     )
 
 
+class PageShape(BaseModel):
+    """One page request that was sampled; nothing in it tells who made it."""
+
+    at: datetime
+    site: str
+    url: str
+    section: str
+    topics: list[str]
+    country: str | None
+    device: str | None
+    question: dict[str, str] = Field(description="Give it to `GET /explain`.")
+
+
+@router.get("/pages", summary="The last page requests that were sampled")
+async def pages(
+    given: Given, asking: Asking, limit: Annotated[int, Query(ge=1, le=200)] = 12
+) -> list[PageShape]:
+    """Of this worker, on the sites whose reports are theirs, the newest first."""
+    if asking.role is Role.ADVERTISER:
+        raise HTTPException(403, _NOT_OPEN)
+    return [
+        PageShape(
+            at=one.at,
+            site=one.context.site,
+            url=one.context.url or "",
+            section=one.context.section or "",
+            topics=list(one.context.topics),
+            country=one.context.country,
+            device=one.context.device,
+            question=question_of(one),
+        )
+        for one in given.past.recent(asking, limit)
+    ]
+
+
 class TrafficShape(BaseModel):
     """How often one slot is asked for."""
 

@@ -10,7 +10,7 @@ from fastapi.exceptions import HTTPException
 from pydantic import BaseModel, Field
 
 from adserver.accounts.model import Principal, Role, Scope
-from adserver.api.services import Asking, Given
+from adserver.api.services import Asking, Given, Services
 from adserver.api.shapes import Strict
 from adserver.clock import from_ms
 from adserver.editing.editor import Forbidden
@@ -72,6 +72,12 @@ class UserShape(BaseModel):
 
 class NewUserShape(UserShape):
     """Somebody new, and the address where they set their password, which is told this once."""
+
+    password_url: str | None = Field(description="null: it was sent to them by mail.")
+
+
+class LinkShape(BaseModel):
+    """The address where somebody sets their password, which is told this once; any before it is void."""
 
     password_url: str
 
@@ -143,20 +149,20 @@ async def users(given: Given, asking: Asking) -> list[UserShape]:
 
 @router.post("/users", status_code=201, tags=["people"], summary="Invite somebody")
 async def invite(given: Given, asking: Asking, body: UserAsk) -> NewUserShape:
-    """For administrators."""
+    """For administrators. Where the server sends mail, the invitation goes by mail."""
     _administrators_only(asking)
-    row, link = await given.accounts.add_user(body.email, body.name, body.role, body.sites, body.advertisers)
-    address = f"{given.settings.base_url}/console/password/{link}"
+    accounts = given.accounts
+    row, link = await accounts.add_user(body.email, body.name, body.role, body.sites, body.advertisers)
+    if accounts.mail.is_there:
+        await accounts.send_link(row, invited=True)
+    address = None if accounts.mail.is_there else accounts.password_address(link)
     return NewUserShape(**_user(row).model_dump(), password_url=address)
 
 
 @router.patch("/users/{user_id}", tags=["people"], summary="Give other rights, disable or enable")
 async def change_user(given: Given, asking: Asking, user_id: int, body: UserChange) -> UserShape:
     """For administrators, and not of themselves: there is always one left."""
-    _administrators_only(asking)
-    row = await given.accounts.store.user(user_id) if 0 <= user_id < 2**63 else None
-    if row is None:
-        raise HTTPException(404, f"There is no user {user_id}.")
+    await _found(given, asking, user_id)
     if user_id == asking.user_id:
         raise HTTPException(409, "Nobody changes their own rights.")
     if body.rights is not None:
@@ -167,6 +173,43 @@ async def change_user(given: Given, asking: Asking, user_id: int, body: UserChan
     changed = await given.accounts.store.user(user_id)
     assert changed, "users are never removed"
     return _user(changed)
+
+
+@router.post(
+    "/users/{user_id}/link", status_code=201, tags=["people"], summary="Make a link that sets a password"
+)
+async def new_link(given: Given, asking: Asking, user_id: int) -> LinkShape:
+    """For administrators. Any link before it no longer works."""
+    row = await _found(given, asking, user_id)
+    if row.disabled_at_ms is not None:
+        raise HTTPException(409, "A disabled user has no use for a link: enable them first.")
+    return LinkShape(password_url=given.accounts.password_address(await given.accounts.new_link(user_id)))
+
+
+@router.delete(
+    "/users/{user_id}/sessions", status_code=204, tags=["people"], summary="Sign somebody out everywhere"
+)
+async def sign_out(given: Given, asking: Asking, user_id: int) -> None:
+    """For administrators. API tokens hold on."""
+    await _found(given, asking, user_id)
+    await given.accounts.sign_out_everywhere(user_id)
+
+
+@router.delete(
+    "/users/{user_id}/second_factor", status_code=204, tags=["people"], summary="Remove a second factor"
+)
+async def remove_second_factor(given: Given, asking: Asking, user_id: int) -> None:
+    """For administrators, of somebody who has lost theirs."""
+    await _found(given, asking, user_id)
+    await given.accounts.end_totp(user_id)
+
+
+async def _found(given: Services, asking: Principal, user_id: int) -> UserRow:
+    _administrators_only(asking)
+    row = await given.accounts.store.user(user_id) if 0 <= user_id < 2**63 else None
+    if row is None:
+        raise HTTPException(404, f"There is no user {user_id}.")
+    return row
 
 
 def _administrators_only(asking: Principal) -> None:

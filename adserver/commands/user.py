@@ -53,7 +53,7 @@ def add(
 
     async def use(accounts: Accounts, settings: Settings) -> None:
         _, token = await accounts.add_user(email, name, role, site or (), advertiser or ())
-        _print_link(settings, token)
+        _print_link(settings, accounts.password_address(token))
 
     _with_accounts(db, use)
 
@@ -64,7 +64,7 @@ def link(email: Email, db: Db = None) -> None:
 
     async def use(accounts: Accounts, settings: Settings) -> None:
         user = await _found(accounts, email)
-        _print_link(settings, await accounts.new_link(user.id))
+        _print_link(settings, accounts.password_address(await accounts.new_link(user.id)))
 
     _with_accounts(db, use)
 
@@ -112,6 +112,26 @@ def enable(email: Email, db: Db = None) -> None:
 
     async def use(accounts: Accounts, _: Settings) -> None:
         await accounts.enable((await _found(accounts, email)).id)
+
+    _with_accounts(db, use)
+
+
+@commands.command("sign-out")
+def sign_out(email: Email, db: Db = None) -> None:
+    """End all sessions of somebody; their API tokens hold on."""
+
+    async def use(accounts: Accounts, _: Settings) -> None:
+        await accounts.sign_out_everywhere((await _found(accounts, email)).id)
+
+    _with_accounts(db, use)
+
+
+@commands.command("second-factor-off")
+def second_factor_off(email: Email, db: Db = None) -> None:
+    """Take the second factor away from somebody who has lost it."""
+
+    async def use(accounts: Accounts, _: Settings) -> None:
+        await accounts.end_totp((await _found(accounts, email)).id)
 
     _with_accounts(db, use)
 
@@ -187,8 +207,8 @@ async def _found(accounts: Accounts, email: str) -> UserRow:
     return user
 
 
-def _print_link(settings: Settings, token: str) -> None:
-    typer.echo(f"{settings.base_url}/console/password/{token}")
+def _print_link(settings: Settings, address: str) -> None:
+    typer.echo(address)
     until = system_clock() + timedelta(hours=settings.link_hours)
     typer.echo(f"This link sets the password, once, until {until:%Y-%m-%d %H:%M} UTC.", err=True)
 

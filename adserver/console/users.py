@@ -50,6 +50,8 @@ class Users:
             ("/users/{user:number}/disable", "POST"): self._disable,
             ("/users/{user:number}/enable", "POST"): self._enable,
             ("/users/{user:number}/link", "POST"): self._link,
+            ("/users/{user:number}/sign-out", "POST"): self._sign_out,
+            ("/users/{user:number}/second-factor-off", "POST"): self._second_factor_off,
         }
         return [
             Route(path, _administrators_only(answer), methods=[method])
@@ -78,7 +80,7 @@ class Users:
         if self._accounts.mail.is_there:
             await self._accounts.send_link(row, invited=True)
             return self._form(request, row, notice=f"{notice} A link to set a password is on its way there.")
-        return self._form(request, row, link=self._address(token), notice=notice)
+        return self._form(request, row, link=self._accounts.password_address(token), notice=notice)
 
     async def _one(self, request: Request) -> Response:
         return self._form(request, await self._found(request))
@@ -117,13 +119,27 @@ class Users:
         row = await self._found(request)
         if row is None or row.disabled_at_ms is not None:
             return _refused(row)
-        return self._form(request, row, link=self._address(await self._accounts.new_link(row.id)))
+        link = self._accounts.password_address(await self._accounts.new_link(row.id))
+        return self._form(request, row, link=link)
+
+    async def _sign_out(self, request: Request) -> Response:
+        row = await self._found(request)
+        if row is None:
+            return _refused(row)
+        await self._accounts.sign_out_everywhere(row.id)
+        return self._form(request, row, notice="Signed out everywhere. API tokens still work.")
+
+    async def _second_factor_off(self, request: Request) -> Response:
+        """For whoever has lost theirs."""
+        row = await self._found(request)
+        if row is None:
+            return _refused(row)
+        await self._accounts.end_totp(row.id)
+        notice = "The second factor is off; they can set up another one."
+        return self._form(request, await self._found(request), notice=notice)
 
     async def _found(self, request: Request) -> UserRow | None:
         return await self._accounts.store.user(request.path_params["user"])
-
-    def _address(self, token: str) -> str:
-        return f"{self._settings.base_url}/console/password/{token}"
 
     def _form(
         self,

@@ -173,6 +173,15 @@ class Editor:
         stored = await self._in_thread(read)
         return replace(stored, catalog=visible(principal, stored.catalog))
 
+    async def version_at(self, at: datetime) -> int:
+        """The version that the catalog had at a moment; 0 before the first."""
+
+        async def read(history: CatalogHistory) -> int:
+            revisions = await history.revisions(path=None, before=None, until=at, most=1)
+            return revisions[0].version if revisions else 0
+
+        return await self._in_thread(lambda: self._with_history(read))
+
     async def _change(
         self, principal: Principal, alter: Callable[[State], Mapping[Path, Entry]], note: str, dry_run: bool
     ) -> Edited:

@@ -10,6 +10,7 @@ import httpx2 as httpx
 import pytest
 
 from tests.console.office import Office, office
+from tests.newsroom import BROWSER
 
 ADMIN, OPS = "admin@news.example", "ops@news.example"
 
@@ -211,3 +212,56 @@ def test_a_whole_catalog_is_put_only_upon_the_version_that_it_was_made_from(api:
     newer = {"if-match": api.get("/api/v1/catalog").headers["etag"]}
     assert api.get("/api/v1/catalog?version=1").headers["etag"] == '"1"'
     assert api.put("/api/v1/catalog", content=read.text, headers=newer).is_success
+
+
+def test_lists_are_narrowed_by_tier_and_by_what_holds_them_at_any_depth(api: httpx.Client) -> None:
+    def names(collection: str, **asked: str) -> list[str]:
+        return [one["name"] for one in api.get(f"/api/v1/{collection}", params=asked).json()["items"]]
+
+    assert names("creatives", inside="himal-bank") == ["savings-970"]
+    assert names("creatives", inside="himal-bank/savings") == ["savings-970"]
+    assert names("creatives", inside="himal") == []
+    assert "savings-top" in names("line_items", tier="guaranteed")
+    assert "savings-top" not in names("line_items", tier="house")
+
+
+def test_the_past_is_asked_for_by_moment(api: httpx.Client) -> None:
+    first = api.get("/api/v1/history").json()[-1]
+    assert [one["version"] for one in api.get("/api/v1/history", params={"until": first["at"]}).json()] == [1]
+    then = api.get("/api/v1/catalog", params={"at": first["at"]})
+    assert (then.headers["etag"], then.text) == ('"1"', api.get("/api/v1/catalog?version=1").text)
+    before = api.get("/api/v1/catalog", params={"at": "2000-01-01T00:00:00Z"})
+    assert (before.headers["etag"], before.text.strip()) == ('"0"', "")
+    assert api.get("/api/v1/catalog", params={"at": "2000-01-01T00:00:00"}).status_code == 422
+
+
+def test_administrators_help_whoever_has_lost_password_or_second_factor(
+    place: Office, api: httpx.Client
+) -> None:
+    browser = place.signed_in(OPS)
+    (ops,) = [user for user in api.get("/api/v1/users").json() if user["email"] == OPS]
+    path = f"/api/v1/users/{ops['id']}"
+    made = api.post(f"{path}/link")
+    assert made.status_code == 201 and "/console/password/" in made.json()["password_url"]
+    assert browser.get("/console/account").status_code == 200
+    assert api.delete(f"{path}/sessions").status_code == 204
+    assert browser.get("/console/account").status_code == 303
+    assert api.delete(f"{path}/second_factor").status_code == 204
+    assert api.patch(path, json={"disabled": True}).is_success
+    assert api.post(f"{path}/link").status_code == 409
+    assert api.patch(path, json={"disabled": False}).is_success
+    for method, below in (("post", "link"), ("delete", "sessions"), ("delete", "second_factor")):
+        assert api.request(method, f"/api/v1/users/999/{below}").status_code == 404
+        ops_api = place.with_token(OPS, "write", "users")
+        assert ops_api.request(method, f"{path}/{below}").status_code == 403
+
+
+def test_sampled_page_requests_are_listed_and_explained(place: Office, api: httpx.Client) -> None:
+    reader = place.visitor()
+    reader.headers["user-agent"] = BROWSER
+    body = {"site": "daily", "page": {"section": "tea"}, "slots": [{"slot": "article-top"}], "tally": ""}
+    assert reader.post("/v1/fill", json=body).status_code == 200
+    (page,) = api.get("/api/v1/pages").json()
+    assert (page["site"], page["section"]) == ("daily", "tea")
+    assert api.get("/api/v1/explain", params=page["question"]).json()["page"]["section"] == "tea"
+    assert place.with_token("bank@bank.example", "read").get("/api/v1/pages").status_code == 403

@@ -65,7 +65,7 @@ def screens() -> list[tuple[str, str]]:
     """Method and path of everything below /console, with what is another tenant's in its place."""
     nothing = cast(Any, None)
     parts = Parts(*[nothing] * len(Parts.__dataclass_fields__))
-    found = list(_flat(routes(parts, system_clock, Settings())))
+    found = list(flat(routes(parts, system_clock, Settings())))
     cells = []
     for method, path in found:
         if path.startswith(OWN):
@@ -80,11 +80,11 @@ def screens() -> list[tuple[str, str]]:
     return cells
 
 
-def _flat(found: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def flat(found: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     for route in found:
         if isinstance(route, Mount):
             below = "" if route.path == "/console" else route.path
-            yield from _flat(route.routes, prefix + below)
+            yield from flat(route.routes, prefix + below)
         elif isinstance(route, Route):
             for method in sorted((route.methods or set()) - {"HEAD"}):
                 yield method, prefix + route.path
