@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import HTTPException, RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from adserver.accounts.model import Scope
 from adserver.api import changes, objects, past, people, proofs, sheet
+from adserver.api.described import Described
 from adserver.api.once import Once
 from adserver.api.services import Services
 from adserver.api.shapes import ProblemShape
@@ -52,7 +53,7 @@ def build(services: Services) -> ASGIApp:
         status: {"description": words, "model": ProblemShape, "content": _PROBLEM}
         for status, words in _WORDS.items()
     }
-    app = FastAPI(
+    app = Described(
         title="adserver",
         version="1",
         description=_ABOUT,

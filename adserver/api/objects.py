@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.exceptions import HTTPException
 
 from adserver.accounts.model import Principal
+from adserver.api.described import answer_of, body_of, listing_of
 from adserver.api.services import Asking, Given, Services
 from adserver.api.shapes import (
     KINDS,
@@ -65,8 +66,9 @@ def _read(router: APIRouter, collection: str, kind: str) -> None:
     async def read(given: Given, asking: Asking, response: Response, name: str) -> dict[str, Any]:
         return await _shown(given, asking, path_of(kind, name), response)
 
-    router.get("", summary=f"List {collection.replace('_', ' ')}")(listing)
-    router.get(_NAMED, summary=f"Read a {kind.replace('_', ' ')}")(read)
+    some, found = listing_of(kind), answer_of(200, kind)
+    router.get("", summary=f"List {collection.replace('_', ' ')}", responses=some)(listing)
+    router.get(_NAMED, summary=f"Read a {kind.replace('_', ' ')}", responses=found)(read)
 
 
 def _write(router: APIRouter, collection: str, kind: str) -> None:
@@ -90,8 +92,10 @@ def _write(router: APIRouter, collection: str, kind: str) -> None:
         await given.editor.edit(asking, [Edit("archive", path, version=version_of(if_match))])
 
     one = kind.replace("_", " ")
-    router.post("", status_code=201, summary=f"Add a {one}")(create)
-    router.patch(_NAMED, summary=f"Change a {one}")(change)
+    added, changed = answer_of(201, kind), answer_of(200, kind)
+    asks, changes = body_of(kind), body_of(kind, change=True)
+    router.post("", status_code=201, summary=f"Add a {one}", responses=added, openapi_extra=asks)(create)
+    router.patch(_NAMED, summary=f"Change a {one}", responses=changed, openapi_extra=changes)(change)
     router.delete(_NAMED, status_code=204, summary=f"Archive a {one} and what it holds")(archive)
 
 
