@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from importlib.resources import files
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser
@@ -14,6 +16,7 @@ from tests.console.office import PASSWORD, Office, office
 from tests.dashboards.payloads import payloads
 from tests.dashboards.test_browser import Visit, chromium, opened
 from tests.newsroom import BROWSER
+from tests.test_parity import screens
 
 __all__ = ["chromium"]
 pytestmark = pytest.mark.browser
@@ -47,6 +50,24 @@ SCREENS = (
     "users/2",
     "account",
     "account?totp=1",
+    "forgotten",
+)
+#: What others see of the same screens.
+OF_OTHERS = {
+    "ops@news.example": ("", "catalog/", f"catalog/line_item/{ITEM}", "line_items", "history"),
+    "boss@news.example": ("", "catalog/", "catalog/site/daily", "why"),
+    "bank@bank.example": ("", "catalog/", f"catalog/line_item/{ITEM}", f"catalog/creative/{CREATIVE}"),
+}
+#: Screens that other tests here come to by clicks, and what is a part of one.
+BY_CLICKS = frozenset(("/why/page", "/proof/{token}/{creative}", "/preview/{name}"))
+#: Neither a screen: what is downloaded, and what is put into one.
+NO_SCREENS = frozenset(
+    (
+        "/line_items.csv",
+        "/history/{version:number}/catalog.toml",
+        "/slots/seen/{site}/{slot}",
+        "/static/{file}",
+    )
 )
 
 
@@ -95,24 +116,33 @@ def visit(chromium: Browser, place: Office) -> Iterator[Visit]:
     with opened(chromium, "light-1280", f"{place.url}/console/") as visit:
         visit.page.on("dialog", lambda dialog: visit.complaints.append(f"dialog: {dialog.message}"))
         inspect(visit, "sign-in")
-        visit.page.fill("#email", ADMIN)
-        visit.page.fill("#password", PASSWORD)
-        visit.page.keyboard.press("Enter")
-        visit.page.wait_for_url(f"{place.url}/console/")
+        sign_in(visit, place, ADMIN)
         yield visit
 
 
+def sign_in(visit: Visit, place: Office, email: str) -> None:
+    visit.page.fill("#email", email)
+    visit.page.fill("#password", PASSWORD)
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_url(f"{place.url}/console/")
+
+
+#: Beside wide and light, of which all is asked.
+LOOKS: tuple[tuple[int, Literal["light", "dark"]], ...] = ((1280, "dark"), (390, "light"), (390, "dark"))
+
+
 def inspect(visit: Visit, screen: str) -> None:
-    """Nothing is found on a screen, wide and light, narrow and dark."""
+    """Nothing is found on a screen, wide and narrow, light and dark."""
     page = visit.page
     visit.check()
     page.evaluate(AXE.read_text())
     assert violations(visit, "{resultTypes: ['violations']}") == [], screen
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.emulate_media(color_scheme="dark")
-    assert visit.width() <= 390, screen
     contrast = "{runOnly: ['color-contrast', 'scrollable-region-focusable', 'target-size']}"
-    assert violations(visit, contrast) == [], screen
+    for width, scheme in LOOKS:
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme=scheme)
+        assert visit.width() <= width, screen
+        assert violations(visit, contrast) == [], (screen, width, scheme)
     # axe-core asks frames too, also the one of the preview, which has no origin and so does not hear it.
     visit.complaints[:] = [said for said in visit.complaints if "postMessage" not in said]
     page.emulate_media(color_scheme="light")
@@ -129,6 +159,27 @@ def test_nothing_is_to_be_found_on_any_screen(visit: Visit, place: Office) -> No
         visit.page.goto(f"{place.url}/console/{screen}")
         visit.page.wait_for_load_state("networkidle" if "line_item/" in screen else "load")
         inspect(visit, screen)
+
+
+def test_nothing_is_to_be_found_on_what_others_see(chromium: Browser, place: Office) -> None:
+    for email, seen in OF_OTHERS.items():
+        with opened(chromium, "light-1280", f"{place.url}/console/") as visit:
+            sign_in(visit, place, email)
+            for screen in seen:
+                visit.page.goto(f"{place.url}/console/{screen}")
+                visit.page.wait_for_load_state("networkidle")
+                inspect(visit, f"{email}: {screen}")
+
+
+def test_every_screen_is_looked_at() -> None:
+    looked_at = [f"/{screen.partition('?')[0]}" for screen in SCREENS]
+    missing = [
+        pattern
+        for pattern in screens("GET")
+        if pattern not in BY_CLICKS | NO_SCREENS
+        and not any(re.fullmatch(re.sub(r"\{[^}]+\}", ".+", pattern), path) for path in looked_at)
+    ]
+    assert missing == []
 
 
 def test_what_was_typed_is_what_is_shown_and_what_many_changes_would_do_is_a_screen_too(
