@@ -22,7 +22,7 @@ def tags_of(path: Path, body: Mapping[str, Any], base: str) -> list[Tag]:
 def _script(site: str, base: str) -> Tag:
     return (
         "On every page of the site, once",
-        f'<script async src="{base}/tag.js" data-site="{escape(site)}"></script>',
+        f'<script async src="{base}/tag.js?site={escape(site)}" data-site="{escape(site)}"></script>',
     )
 
 

@@ -20,7 +20,7 @@ from adserver.measurement.conversion import Terms, terms_of
 from adserver.measurement.token import FillToken, Stem, stem_of
 from adserver.serving.consent import SiteRule, site_rule
 from adserver.serving.disclosure import said_of
-from adserver.serving.tag import Tag, tag_of
+from adserver.serving.tag import Tags
 from adserver.settings import Settings
 
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
@@ -52,7 +52,7 @@ class Live:
     """Every creative of the catalog, those that are not approved too."""
     terms: Terms
     """What holds for orders of each line item."""
-    tag: Tag
+    tags: Tags
     refreshed: Mapping[int, int]
     """Slot → seconds in view after which an ad is followed by another, of those slots that are refreshed."""
     consent: Mapping[str, SiteRule]
@@ -89,7 +89,7 @@ def build(stored: Stored, settings: Settings) -> Live:
             for creative in item.creative
         },
         terms=terms_of(stored, settings),
-        tag=tag_of(sizes),
+        tags=Tags(sizes),
         refreshed={
             stored.ids["slot", site.name, slot.name]: slot.refresh_seconds
             for site in stored.catalog.site

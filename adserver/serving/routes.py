@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,10 @@ def routes(parts: Parts, unready: Unready) -> list[BaseRoute]:
     registry.register(Figures(parts))
 
     async def tag(request: Request) -> Response:
-        served = parts.live.tag
+        tags, site = parts.live.tags, request.query_params.get("site")
+        served = tags.made(site)
+        if served is None:
+            served = await asyncio.to_thread(tags.make, site)
         coding = served.coding_for(request.headers.get("accept-encoding", ""))
         age = parts.settings.tag_cache_seconds
         headers = {

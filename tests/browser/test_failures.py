@@ -249,3 +249,35 @@ def test_what_waits_when_the_reader_leaves_still_arrives(
     visit.page.goto("about:blank")  # long before the second attempt, which is due after a second
     visit.until(lambda: len(ads.event_requests) == 2, "the beacon arrives", timeout_ms=800)
     assert ads.events() == [("a", "impression"), ("a", "measurable")] * 2
+
+
+def test_a_refresh_that_finds_nothing_does_not_end_refreshing(
+    visit: Visit, page_host: Host, scripted_ads: Ads
+) -> None:
+    ads_url, ads = scripted_ads
+    asked: list[Json] = []
+
+    async def every_other_time(body: Json) -> Response:
+        asked.append(body)
+        number = len(asked)
+        if number == 2:
+            return answer([{"slot": one["slot"], "reason": "no_eligible"} for one in body["slots"]])
+        drawn = [
+            image_fill(one["slot"], one["sizes"][0], f"fill-{number}-{one['slot']}") for one in body["slots"]
+        ]
+        return answer([fill | ({"refresh_seconds": 30} if fill["slot"] == "end" else {}) for fill in drawn])
+
+    ads.on_fill = every_other_time
+    visit.page.clock.install()
+    visit.open(put(page_host, ads_url))
+    visit.until(lambda: len(asked) == 1, "the page is asked for")
+    image = visit.page.locator("[data-ad-slot=end] img")
+    for times in (2, 3, 4):
+        for _ in range(40):
+            pass_time(visit, 1)
+            if len(asked) == times:
+                break
+        assert len(asked) == times, "it is asked for again"
+        assert [one["slot"] for one in asked[-1]["slots"]] == ["end"]
+        assert image.count() == 1, "the one before stands until another comes"
+    assert visit.shift == 0, visit.moves

@@ -57,7 +57,7 @@ def test_who_is_behind_an_ad_is_told_behind_its_label(visit: Visit, page_host: H
     assert visit.page.title() == "Article"
     link = top.locator("details a")
     assert link.get_attribute("href") == f"{page_host[0]}/advertiser?notice&x=1"
-    assert link.get_attribute("rel") == "noopener nofollow"
+    assert link.get_attribute("rel") == "noopener sponsored nofollow"
     box, image_box = told.bounding_box(), top.locator("img").bounding_box()
     assert box and image_box and box["y"] < image_box["y"] + image_box["height"], "it lies over the ad"
     assert top.evaluate("(slot) => slot.offsetHeight") == height

@@ -79,6 +79,11 @@ def test_an_ad_of_adsense_stands_in_its_slot_and_is_counted(visit: Visit, tmp_pa
         visit.until(lambda: ads.logged(Kind.IMPRESSION) == 6, "all impressions are in the log")
         assert asked_for_sidebar(visit) == [False]
         assert ads.logged(Kind.UNFILLED) == ads.logged(Kind.NO_ANSWER) == 0
+        # AdSense does not allow that its units are asked for again.
+        visit.page.evaluate("adserver.push((ads) => ads.refresh())")
+        visit.until(lambda: len(visit.sent_to("/v1/fill")) == 2, "all other slots are asked for again")
+        again = [ask["slot"] for ask in visit.sent_to("/v1/fill")[1]["slots"]]
+        assert len(again) == 5 and "sidebar" not in again
         assert_calm(visit)
 
 

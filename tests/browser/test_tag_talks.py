@@ -53,6 +53,19 @@ def test_the_pages_code_hears_what_becomes_of_its_slots(
     assert heard(visit)[-1] == ["click", "top", "top"]
 
 
+def test_a_slot_in_which_no_size_fits_is_heard_to_stay_empty(
+    visit: Visit, page_host: Host, real_ads: RealAds
+) -> None:
+    narrow = f'<div style="width: 200px">{TOP}</div>'
+    visit.open(put(page_host, real_ads, f"{END}{FAR_BELOW}{narrow}", head=LISTEN))
+    visit.until(lambda: ["empty", "top", "no_size"] in heard(visit), "the event")
+    await_impressions(visit, 1)
+    assert [ask["slot"] for ask in the_fill_request(visit)["slots"]] == ["end"]
+    top = visit.page.locator("[data-ad-slot=top]")
+    visit.until(lambda: not top.is_visible(), "its space is given back, far below")
+    assert visit.shift == 0, visit.moves
+
+
 def test_a_click_into_a_frame_is_heard_too(visit: Visit, page_host: Host, real_ads: RealAds) -> None:
     visit.open(put(page_host, real_ads, FRAME, head=LISTEN))
     await_impressions(visit, 1)

@@ -233,7 +233,9 @@ def test_the_tag_is_cacheable_and_has_the_sizes_of_the_catalog(tmp_path: Path) -
         answer = client.get("/tag.js")
         assert answer.headers["content-type"].startswith("text/javascript")
         assert "max-age=3600" in answer.headers["cache-control"]
-        assert '"top":["970x250","728x90"]' in answer.text
+        assert '"top":"970x250,728x90"' in answer.text
+        assert client.get("/tag.js?site=daily").text == answer.text
+        assert '"top"' not in client.get("/tag.js?site=nobody").text
         again = client.get("/tag.js", headers={"if-none-match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
         assert client.get("/healthz").json() == {"status": "ok"}

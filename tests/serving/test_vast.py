@@ -151,7 +151,7 @@ def test_a_page_is_given_no_video_and_a_player_no_picture(tmp_path: Path) -> Non
         assert 'alt="still"' in client.get("/v1/frame/daily/side?sizes=video,300x250").text
         assert the_ad(ask(client, "side"))["creatives"][0]["duration"] == 75
         tag = client.get("/tag.js").text
-        assert '"preroll":["video"]' in tag
+        assert "preroll" not in tag
 
 
 def test_who_is_behind_the_ad_is_told_to_the_player(tmp_path: Path) -> None:

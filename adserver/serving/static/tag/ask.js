@@ -58,9 +58,10 @@ const fillRequest = (asked, { consent, stores }, bids) => {
 
 /** `more`: keys of the request beside the usual ones. */
 export const ask = safely(async (wanted, more) => {
-  const asked = wanted.filter((slot) => slots.get(slot.element) === slot && slot.fitting.length);
+  const asked = wanted.filter((slot) =>
+    slot.fitting.length ? slots.get(slot.element) === slot : void leaveEmpty(slot, "no_size"));
   if (!asked.length) return;
-  let fills = [];
+  let fills;
   let network;
   const [allowed, bids] = await Promise.all([readConsent(CONSENT_TIMEOUT_MS), headerBids(asked)]);
   const timeout = new AbortController();

@@ -19,7 +19,7 @@ export const labelOf = ({ label, disclosure }) => {
   for (const [what, who, href] of disclosure) {
     const line = create("div", "");
     const name = create(href ? "a" : "b", "display:inline");
-    Object.assign(name, { textContent: who, href, target: "_blank", rel: "noopener nofollow" });
+    Object.assign(name, { textContent: who, href, target: "_blank", rel: "noopener sponsored nofollow" });
     line.append(`${what}: `, name);
     told.append(line);
   }

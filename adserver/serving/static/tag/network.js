@@ -51,9 +51,9 @@ export const renderNetwork = (slot, fill, width, height) => {
   };
   const observer = new MutationObserver(safely(() => {
     const { adStatus } = element.dataset;
-    outcome(adStatus && (adStatus === "filled" ? adStatus : "unfilled"));
+    outcome(adStatus && adStatus !== "filled" ? "unfilled" : adStatus);
   }));
-  observer.observe(element, { attributes: true, attributeFilter: ["data-ad-status"] });
+  observer.observe(element, { attributeFilter: ["data-ad-status"] });
   show(slot, fill, element);
   const missing = () => outcome("no_answer");
   timer = setTimeout(safely(missing), ANSWER_MS);

@@ -38,9 +38,8 @@ const send = safely(async (batch) => {
   );
   if (!failed) return;
   const again = batch.filter((one) => one.tries++ < RETRY_DELAYS_MS.length);
-  if (!again.length) return;
   waiting.push(...again);
-  sendSoon(RETRY_DELAYS_MS[again[0].tries - 1]);
+  if (again.length) sendSoon(RETRY_DELAYS_MS[again[0].tries - 1]);
 });
 
 /** The page may be gone in a moment: what waits, also for another try, goes with the browser's own courier. */

@@ -4,7 +4,7 @@ import { SITE, dimensions, list, safely, tell } from "./page.js";
 
 export const LABEL_HEIGHT_PX = 20;
 /* global CATALOG_SIZES */
-/** Slot → sizes of this site's catalog; the server puts them in place of the name. */
+/** Slot → sizes of this site's catalog, as `data-sizes` has them; the server puts them in place of the name. */
 const catalogSizes = CATALOG_SIZES[SITE] || {};
 
 /** What is known of each slot on the page, by its element, in the order of the page. */
@@ -22,7 +22,7 @@ export const findSlots = () => {
     if (slots.has(element)) continue;
     const name = element.dataset.adSlot;
     // `stops` end whatever watches the creative that is drawn; `unit` is that creative with its label.
-    const slot = { element, name, stops: [], unit: null, minHeight: element.style.minHeight };
+    const slot = { element, name, stops: [], minHeight: element.style.minHeight };
     slots.set(element, slot);
     found.push(slot);
   }
@@ -32,14 +32,14 @@ export const findSlots = () => {
 /** "1024: 970x250, 728x90; 0: 320x100" → the sizes for a viewport of this width; without widths, for any. */
 const sizesFor = (mapping) => {
   let widest = -1;
-  let sizes = [];
+  let sizes;
   for (const part of mapping.split(";")) {
-    const [, width = 0, names] = /^\s*(?:(\d+):)?(.*)$/s.exec(part);
+    const [, width = 0, names] = /^\s*(?:(\d+):)?(.*)/s.exec(part);
     if (width > innerWidth || width <= widest) continue;
     widest = Number(width);
-    sizes = list(names);
+    sizes = names;
   }
-  return sizes;
+  return list(sizes);
 };
 
 /** Slots → each as high as its tallest creative and the label, never lower than the page's own CSS wants it. */
@@ -47,16 +47,15 @@ export const reserve = (chosen) => {
   for (const { element, fitting, minHeight } of chosen) {
     if (!fitting) continue; // nothing to undo yet
     element.style.minHeight = minHeight;
-    element.style.removeProperty("display"); // it may have been collapsed
+    element.style.display = ""; // it may have been collapsed
   }
   // All are measured before any is changed, so that the browser lays the page out once.
   const minHeights = chosen.map((slot) => {
     const { element } = slot;
     const css = getComputedStyle(element);
     const width = element.clientWidth - parseFloat(css.paddingLeft) - parseFloat(css.paddingRight);
-    const own = element.dataset.sizes;
-    const sizes = own ? sizesFor(own) : [].concat(catalogSizes[slot.name] || []);
-    slot.fitting = sizes.filter((size) => dimensions(size) && dimensions(size)[0] <= width);
+    const sizes = sizesFor(element.dataset.sizes || catalogSizes[slot.name] || "");
+    slot.fitting = sizes.filter((size) => dimensions(size)?.[0] <= width);
     if (!slot.fitting.length) return slot.minHeight;
     slot.height = Math.max(...slot.fitting.map((size) => dimensions(size)[1])) + LABEL_HEIGHT_PX;
     let wanted = `${slot.height}px`;
@@ -88,7 +87,7 @@ export const leaveEmpty = safely((slot, reason) => {
   const observer = new IntersectionObserver(safely(() => {
     if (slot.element.getBoundingClientRect().top < innerHeight) return;
     halt(slot);
-    slot.element.style.setProperty("display", "none", "important");
+    slot.element.style.cssText += ";display:none!important";
   }));
   observer.observe(slot.element);
   slot.stops.push(() => observer.disconnect());

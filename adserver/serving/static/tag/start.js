@@ -1,7 +1,7 @@
 // A page that arrives → its slots found and their space reserved at once, and all of them asked for when it is there.
 //
-//   <script async src="https://ads.example/tag.js" data-site="daily" data-section="world" data-topics="economy,budget"
-//           data-author="x" data-theme-attribute="data-theme" data-consent-timeout-ms="1500"
+//   <script async src="https://ads.example/tag.js?site=daily" data-site="daily" data-section="world"
+//           data-topics="economy,budget" data-author="x" data-theme-attribute="data-theme" data-consent-timeout-ms="1500"
 //           data-prebid-timeout-ms="1000"></script>
 //   <div data-ad-slot="article-top" data-sizes="970x250,728x90"></div>
 //
@@ -25,7 +25,7 @@ const followVisibility = () => {
   addEventListener("pagehide", sendNow);
   document.addEventListener("visibilitychange", () => {
     lookAgain();
-    if (document.visibilityState === "hidden") sendNow();
+    if (document.hidden) sendNow();
   });
 };
 
@@ -49,9 +49,14 @@ const takeCommands = () => {
     }
   };
   queue.page = tellFacts;
-  /** Asks anew for these elements' slots, or for all: their creatives stand until others take their place. */
+  /**
+   * Asks anew for these elements' slots, or for all: their creatives stand until others take their place. AdSense does
+   * not allow that for its units.
+   */
   queue.refresh = safely((...elements) => {
-    const chosen = [...slots.values()].filter(({ element }) => !elements.length || elements.includes(element));
+    const chosen = [...slots.values()].filter(
+      ({ element }) => (!elements.length || elements.includes(element)) && !element.querySelector("ins"),
+    );
     chosen.filter(({ unit }) => !unit).forEach(halt);
     reserve(chosen);
     chosen.forEach(askNow);

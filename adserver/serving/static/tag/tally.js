@@ -14,7 +14,7 @@ export const tally = (stores) => {
     if (stores) return localStorage.getItem(KEY) || "";
     if (navigator.globalPrivacyControl) localStorage.removeItem(KEY);
   } catch {
-    return undefined; // blocked storage, or a sandbox
+    // blocked storage, or a sandbox
   }
   return undefined;
 };

@@ -16,7 +16,6 @@ export const theme = () => {
 export const followTheme = () => {
   const repaint = safely(() => slots.forEach(({ paint }) => paint && paint()));
   darkQuery.addEventListener("change", repaint);
-  if (!ATTRIBUTE && !CLASS) return;
-  const observed = { attributes: true, attributeFilter: [ATTRIBUTE, "class"].filter(Boolean) };
+  const observed = { attributeFilter: [ATTRIBUTE, "class"] };
   new MutationObserver(repaint).observe(rootElement, observed);
 };

@@ -10,7 +10,6 @@ const VIEWABLE_MS = 1000;
 const VIEWABLE_RATIO = 0.5;
 const LARGE_RATIO = 0.3;
 const LARGE_AREA_PX = 242500;
-const LEAST_REFRESH_MS = 30000;
 
 /** Creatives that are watched: each is a function that looks again and starts or stops their time. */
 const watched = new Set();
@@ -32,10 +31,12 @@ export const drawn = (slot, fill, element, area) => {
     });
     addEventListener("blur", left);
     slot.stops.push(() => removeEventListener("blur", left));
-    if (fill.refresh_seconds) {
-      const refreshMs = Math.max(fill.refresh_seconds * 1000, LEAST_REFRESH_MS);
-      watch(slot, element, ratio, refreshMs, true, () => askNow(slot));
-    }
+    // Again and again: where nothing else is found, this one stands for as long once more.
+    const refresh = () => watch(slot, element, ratio, fill.refresh_seconds * 1000, true, () => {
+      askNow(slot);
+      refresh();
+    });
+    if (fill.refresh_seconds) refresh();
   }));
 };
 
@@ -46,7 +47,7 @@ const watch = (slot, element, ratio, ms, summed, then) => {
   let since = 0;
   let missing = ms;
   const look = () => {
-    const seen = inView && document.visibilityState === "visible" && document.hasFocus();
+    const seen = inView && !document.hidden && document.hasFocus();
     if (seen && !timer) {
       since = performance.now();
       timer = setTimeout(safely(finish), missing);
