@@ -5,12 +5,13 @@ Where something can be done in the console or in another report, there is a link
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from adserver.measurement.report import Choice, Report
 from dashboards.frame import query_of
-from dashboards.words import HEADER_BIDS
+from dashboards.words import HEADER_BIDS, counted, percent
 
 #: Reason → (what it means, what can be done, where).
 _REASONS: dict[str, tuple[str, str, str]] = {
@@ -120,6 +121,19 @@ def steps(report: Report) -> list[Step]:
             by("ctr"),
         ),
     ]
+
+
+def summary(found: Sequence[Step]) -> str:
+    """The whole way, and where most is lost before the click, which few readers do."""
+    first, *later, clicked = found
+    whole = f"{counted(first.count, 'request')} led to {counted(clicked.count, 'click')}"
+    known = [step for step in later if step.rate is not None]
+    worst = min(known, key=lambda step: step.rate or 0.0, default=None)
+    if worst is None or worst.rate == 1.0:
+        return f"{whole}."
+    before = found[later.index(worst)].name.lower()
+    step = f"{before} to {worst.name.lower()}"
+    return f"{whole}; most are lost from {step}: {percent(worst.rate)} come through."
 
 
 def losses(report: Report) -> list[Loss]:

@@ -9,6 +9,8 @@ from dashboards.words import FEW_REQUESTS, NONE, count, counted, money
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 #: Colours end at twice the slot's own average, and at nothing.
 MOST_INDEX = 2.0
+#: Slots that are drawn, and have a row in the table; all of them are in the files.
+MOST_ROWS = 10
 
 
 def hour_name(hour: int) -> str:
@@ -23,9 +25,12 @@ def times(index: float | None) -> str:
 
 
 def heat_map(found: WeekHours) -> Figure:
-    """A row for each slot, the one that earned most on top; a cell's value is its index, at most 2."""
+    """A row for each slot, the one that earned most on top; a cell's value is its index, at most 2.
+
+    An hour with few requests has none, and shows the ground.
+    """
     currency = found.choice.site.currency
-    lines = tuple(reversed(found.lines))
+    lines = tuple(reversed(found.lines[:MOST_ROWS]))
     cells = {
         "type": "heatmap",
         "x": list(range(HOURS)),
@@ -63,13 +68,14 @@ def heat_map(found: WeekHours) -> Figure:
         }
         for day in range(1, 7)
     ]
-    shape = layout(hovermode="closest", xaxis=hours, yaxis=slots, shapes=midnights)
+    ground = {"plot_bgcolor": "var(--heat-none)"}
+    shape = layout(hovermode="closest", xaxis=hours, yaxis=slots, shapes=midnights) | ground
     return {"data": [cells], "layout": shape, "config": CONFIG}
 
 
 def _shade(line: HourLine, hour: int) -> float | None:
     index = line.index(hour)
-    return None if index is None else round(min(MOST_INDEX, index), 3)
+    return None if index is None or thin(line, hour) else round(min(MOST_INDEX, index), 3)
 
 
 def _label(line: HourLine, hour: int, currency: str) -> str:

@@ -18,6 +18,7 @@ from dashboards.cut_pages import Section
 from dashboards.figures import change_words, compared_days, revenue_by_day
 from dashboards.frame import TEMPLATES, frame_of, query_of
 from dashboards.funnel import losses, steps
+from dashboards.funnel import summary as funnel_summary
 from dashboards.slot_table import DEFAULT_SORT, slot_table
 from dashboards.sparks import Spark, spark
 
@@ -52,6 +53,7 @@ def report_page(
         table=slot_table(report, sort, kept["by"]),
         contribution=contribution(report),
         steps=steps(report),
+        funnel_summary=funnel_summary(steps(report)),
         losses=losses(report),
         whole_site=f"?{query_of(replace(choice, slot=None), **kept)}",
         empty=report.total == Totals(),

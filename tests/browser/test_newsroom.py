@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
 
 from adserver.app import App
 from adserver.clock import system_clock
@@ -14,6 +13,7 @@ from adserver.demo.catalog import demo_catalog
 from adserver.demo.routes import routes
 from adserver.measurement.event import Kind
 from adserver.settings import Settings
+from tests.browser.article import await_impressions
 from tests.browser.conftest import Visit
 from tests.browser.front import first_article
 from tests.browser.servers import InPieces, RealAds, apply_catalog, serve
@@ -74,11 +74,16 @@ def test_every_slot_holds_a_visible_creative(
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_moves_while_a_page_arrives(visit_of: Visits, width: int) -> None:
-    with serve(InPieces(Starlette(routes=routes(system_clock)))) as url:
+def test_nothing_moves_while_a_page_arrives_and_is_filled(
+    visit_of: Visits, tmp_path: Path, width: int
+) -> None:
+    settings = Settings(db=tmp_path / "demo.db", country_header="X-Country")
+    apply_catalog(settings.db, demo_catalog(system_clock()))
+    with serve(InPieces(App(settings, pages=routes))) as url:
         for path in ("/demo/", first_article(url)):
             visit = visit_of(width=width).open(url + path)
             assert visit.page.locator(".colophon").is_visible()
+            await_impressions(visit, 1)
             assert visit.shift == 0, visit.moves
 
 
@@ -96,6 +101,7 @@ def test_the_dark_switch_changes_creatives_without_a_request(visit: Visit, newsr
     assert broken == 0
     assert len(visit.sent_to("/v1/fill")) == 1
     assert newsroom.logged(Kind.IMPRESSION) == len(SLOTS)
+    assert visit.shift == 0, visit.moves
     assert visit.console_errors == []
 
 

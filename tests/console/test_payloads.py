@@ -22,7 +22,7 @@ __all__ = ["chromium"]
 pytestmark = pytest.mark.browser
 
 ADMIN = "admin@news.example"
-ROUNDS = 3
+ROUNDS = 2
 MARK = f"/console/{ASSETS.path('mark.svg')}"
 FORMS = (
     "site/daily",

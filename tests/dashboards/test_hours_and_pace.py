@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
+from random import Random
 
 import httpx2 as httpx
 import plotly.graph_objects as go  # type: ignore[import-untyped]
@@ -75,6 +77,32 @@ def test_plotly_accepts_the_heat_map_and_its_colours_end_at_twice_the_average() 
     assert list(cells.y) == ["c", "a&lt;b&gt;"]
     assert figure["data"][0]["z"][0][-1] == 2
     assert figure["data"][0]["customdata"][0][HOURS - 1].startswith("c<br>Sun 23–24<br>2.0 ×")
+
+
+def test_an_hour_with_few_requests_shows_the_ground() -> None:
+    few, enough = (HourCell(8, count, 1, 1, 1000) for count in (199, 200))
+    found = WeekHours(CHOICE, PERIOD, (HourLine("a", (few, *[enough] * (HOURS - 1))),))
+    figure = heat.heat_map(found)
+    assert figure["data"][0]["z"][0][:2] == [None, 1.0]
+    assert "199 requests" in figure["data"][0]["customdata"][0][0]
+    assert figure["layout"]["plot_bgcolor"] == "var(--heat-none)"
+    assert "Fewer than 200 requests" in hours_page(found, [SITE])
+
+
+def test_of_many_slots_the_first_are_shown_and_the_page_stays_light() -> None:
+    rng = Random(1)
+    lines = tuple(
+        HourLine(
+            f"article-{number}",
+            tuple(HourCell(8, rng.randrange(9999), 1, 1, rng.randrange(10**6)) for _ in range(HOURS)),
+        )
+        for number in range(50)
+    )
+    page = hours_page(WeekHours(CHOICE, PERIOD, lines), [SITE])
+    assert len(re.findall(r'<th scope="row">', page)) == heat.MOST_ROWS
+    assert "The 10 of 50 slots that earn most are shown" in page
+    weight = len(gzip.compress(page.encode(), 5))
+    assert weight <= 30_000, weight
 
 
 def results(*names: str) -> Results:

@@ -18,7 +18,7 @@ from adserver.measurement.lines import CampaignLine
 from adserver.measurement.report import Choice, Comparison, Period, Report, Site, Totals
 from dashboards import sparks
 from dashboards.contribution import contribution
-from dashboards.funnel import losses, steps
+from dashboards.funnel import losses, steps, summary
 from dashboards.slot_table import SORTS, sort_of
 from tests.dashboards.world import NOW, site
 from tests.measurement.test_cuts import play, visitors
@@ -117,6 +117,10 @@ def test_a_funnel_says_what_is_lost_and_where_to_look() -> None:
         ("Clicked", 7, 7 / 350),
     ]
     assert all(step.href and step.advice for step in steps(report(total=total))[1:])
+    assert summary(steps(report(total=total))) == (
+        "1,000 requests led to 7 clicks; most are lost from rendered to viewable: 43.8% come through."
+    )
+    assert summary(steps(report(total=Totals()))) == "0 requests led to 0 clicks."
 
 
 @pytest.mark.parametrize("slot", [None, "sidebar"])

@@ -82,7 +82,7 @@ def test_what_changes_the_order_or_nearly_everything_is_read_whole(url: str) -> 
     with_store(url, use)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(catalogs(), min_size=2, max_size=4), st.integers(0, 2))
 def test_any_way_from_one_catalog_to_another_ends_at_the_same(steps: list[Catalog], skipped: int) -> None:
     async def use() -> None:

@@ -16,7 +16,7 @@ from adserver.engines.sql import sqlite_url
 from tests.benchmarks.catalogs import catalog_file
 from tests.newsroom import apply_catalog
 
-ITEM_COUNT = 1_000
+ITEM_COUNT = 500
 RUNS = int(os.environ.get("ADSERVER_FAULT_RUNS", "2"))
 #: Parts of the time that it takes: while it reads the file, checks it, and writes.
 MOMENTS = (0.8, 0.92, 0.97)
