@@ -80,10 +80,10 @@ def test_nothing_moves_while_a_page_arrives_and_is_filled(
     settings = Settings(db=tmp_path / "demo.db", country_header="X-Country")
     apply_catalog(settings.db, demo_catalog(system_clock()))
     with serve(InPieces(App(settings, pages=routes))) as url:
-        for path in ("/demo/", first_article(url)):
+        for path, slot_count in (("/demo/", 2), (first_article(url), len(SLOTS))):
             visit = visit_of(width=width).open(url + path)
             assert visit.page.locator(".colophon").is_visible()
-            await_impressions(visit, 1)
+            await_impressions(visit, slot_count)
             assert visit.shift == 0, visit.moves
 
 

@@ -99,7 +99,7 @@ def test_article_has_each_slot_once_and_one_tag(client: TestClient, article: Art
     [tag] = [script for script in page.of("script") if "data-site" in script]
     assert tag == {
         "async": "",
-        "src": "/tag.js",
+        "src": "/tag.js?site=ledger",
         "data-site": "ledger",
         "data-section": article.section,
         "data-topics": ",".join(article.topics),
@@ -113,11 +113,11 @@ def test_front_and_sections_have_header_and_sidebar_and_other_pages_no_ads(clien
     for path in ("/demo/", *(f"/demo/{section}" for section in SECTIONS)):
         page = Markup(client.get(path).text)
         assert sorted(page.values("data-ad-slot")) == ["header", "sidebar"]
-        assert page.values("src").count("/tag.js") == 1
+        assert page.values("src").count("/tag.js?site=ledger") == 1
     for path in ("/demo/archive", "/demo/newsletter", "/demo/advertiser/himal-savings"):
         page = Markup(client.get(path).text)
         assert page.values("data-ad-slot") == []
-        assert "/tag.js" not in page.values("src")
+        assert "/tag.js?site=ledger" not in page.values("src")
 
 
 def test_site_and_slots_are_those_of_the_catalog() -> None:
