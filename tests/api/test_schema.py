@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.console.office import PEOPLE, Office, office
 
 #: Requests made up for each operation and role.
-EXAMPLES = 3
+EXAMPLES = 2
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -20,7 +20,7 @@ from tests.strategies import catalogs
 OTHER = ("advertiser", "somebody-else")
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(catalogs(), catalogs(), st.booleans())
 def test_undo_restores_exactly(before: Catalog, after: Catalog, between: bool) -> None:
     with TemporaryDirectory() as folder:
