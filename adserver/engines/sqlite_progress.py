@@ -5,6 +5,8 @@ This is what each worker learns from, and how it hears of what the others counte
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from adserver.engines.sqlite_reader import SqliteReader
@@ -15,7 +17,8 @@ SELECT item, impression_count, viewable_count, click_count, conversion_count, re
 """
 _DAYS = "SELECT item, day, revenue_micros FROM progress WHERE day >= :first_day"
 _DAY_COUNTS = """
-SELECT item, day, impression_count, viewable_count, click_count FROM progress WHERE day >= :first_day
+SELECT item, day, impression_count, viewable_count, click_count FROM progress
+WHERE day >= :first_day AND item IN (SELECT value FROM json_each(:items))
 """
 #: Requests that were invalid traffic have outcomes of their own, and are not learned from.
 _REQUESTS = """
@@ -115,9 +118,10 @@ class SqliteProgress(SqliteReader):
         """How often history was judged otherwise than before, so that what was counted changed."""
         return sum([row[0] for row in await self._rows(_RESTATED, {"name": RESTATED})])
 
-    async def day_counts(self, first_day: int) -> list[DayCounts]:
-        """What was counted of line items on each of their days from one on."""
-        return [DayCounts(*row) for row in await self._rows(_DAY_COUNTS, {"first_day": first_day})]
+    async def day_counts(self, first_day: int, items: Sequence[int]) -> list[DayCounts]:
+        """What was counted of some line items on each of their days from one on."""
+        asked: dict[str, int | str] = {"first_day": first_day, "items": json.dumps(items)}
+        return [*map(DayCounts._make, await self._rows(_DAY_COUNTS, asked))]
 
     async def request_counts(self, since_bucket: int) -> list[RequestCount]:
         """How often slots were asked for, by quarter hour, from a bucket on."""

@@ -7,6 +7,7 @@ left (a sum of independent days). Nothing is delivered beyond its goal, so neith
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ _SPREAD = 1.2816
 TOLERATED = 0.02
 _UNITS = ("impressions", "viewables", "clicks")
 _DAY = timedelta(days=1)
+_KEPT = timedelta(minutes=1)
 #: Names of advertiser and campaign, the line item, and the zone in which its days are cut.
 _Sold = tuple[str, str, LineItem, ZoneInfo]
 
@@ -42,8 +44,8 @@ class Source(Protocol):
         """Of every line item, over all days."""
         ...
 
-    async def day_counts(self, first_day: int, /) -> Sequence[DayCounts]:
-        """By line item and day, from a day on."""
+    async def day_counts(self, first_day: int, items: Sequence[int], /) -> Sequence[DayCounts]:
+        """Of some line items by day, from a day on."""
         ...
 
 
@@ -94,6 +96,8 @@ class Paces:
     def __init__(self, source: Source, catalog: Callable[[], Stored]) -> None:
         self._source = source
         self._catalog = catalog
+        self._known: tuple[datetime, int, Sequence[PaceLine]] | None = None
+        """Those in flight when they were last read, and of which version of the catalog."""
 
     async def read(self, choice: Choice, sites: frozenset[str] | None) -> Pace:
         """Of line items that may run on the chosen site.
@@ -106,35 +110,55 @@ class Paces:
         lines.sort(key=lambda line: (-line.short_count / line.goal, line.end, line.line_item))
         return Pace(choice, tuple(lines))
 
-    async def in_flight(self, now: datetime) -> list[PaceLine]:
-        """Of all line items with a goal, on any site, those that end first before the others."""
+    async def in_flight(self, now: datetime) -> Sequence[PaceLine]:
+        """Of all line items with a goal, on any site, those that end first before the others.
+
+        As of a minute ago at most: of ten thousand line items it takes half a second, and days go on slowly.
+        """
         stored = self._catalog()
+        if self._known is not None:
+            at, version, lines = self._known
+            if version == stored.version and timedelta(0) <= now - at < _KEPT:
+                return lines
         zones = {site.name: site.zone for site in stored.catalog.site}
         sold = [
             (advertiser.name, campaign.name, item, zones[(item.target.site or tuple(zones))[0]])
             for advertiser, campaign, item in stored.catalog.line_items()
             if item.goal is not None and live_at(item, now) and zones
         ]
-        lines = await self._lines(stored, sold, now)
-        return sorted(lines, key=lambda line: (line.end, line.line_item))
+        lines = sorted(await self._lines(stored, sold, now), key=lambda line: (line.end, line.line_item))
+        self._known = (now, stored.version, lines)
+        return lines
 
     async def _lines(self, stored: Stored, sold: Sequence[_Sold], now: datetime) -> list[PaceLine]:
-        by_id = {stored.ids["line_item", item.name]: item for _, _, item, _ in sold}
-        whole = {one.item: one for one in await self._source.read_progress()}
+        by_id = {stored.ids["line_item", one[2].name]: one for one in sold}
         todays = {zone: local_day(now, zone) for *_, zone in sold}
-        days: dict[int, dict[int, int]] = {}
-        for row in await self._source.day_counts(min(todays.values(), default=0) - _LAST_DAYS):
-            if row.item in by_id:
-                days.setdefault(row.item, {})[row.day] = _count(row, by_id[row.item])
-        return [
-            _line(
-                (advertiser, campaign, item),
-                _count(whole[number], item) if number in whole else 0,
-                _last_days(days.get(number, {}), item, zone, todays[zone]),
-                now,
-            )
-            for (advertiser, campaign, item, zone), number in zip(sold, by_id, strict=True)
-        ]
+        progress = await self._source.read_progress()
+        counts = await self._source.day_counts(min(todays.values(), default=0) - _LAST_DAYS, [*by_id])
+        return await asyncio.to_thread(_lined, by_id, todays, progress, counts, now)
+
+
+def _lined(
+    sold: Mapping[int, _Sold],
+    todays: Mapping[ZoneInfo, int],
+    progress: Sequence[Progress],
+    counts: Sequence[DayCounts],
+    now: datetime,
+) -> list[PaceLine]:
+    """The lines of what was sold, by id, in its order."""
+    whole = {one.item: one for one in progress}
+    days: dict[int, dict[int, int]] = {}
+    for row in counts:
+        days.setdefault(row.item, {})[row.day] = _count(row, sold[row.item][2])
+    return [
+        _line(
+            (advertiser, campaign, item),
+            _count(whole[number], item) if number in whole else 0,
+            _last_days(days.get(number, {}), item, zone, todays[zone]),
+            now,
+        )
+        for number, (advertiser, campaign, item, zone) in sold.items()
+    ]
 
 
 def _sold(catalog: Catalog, choice: Choice, sites: frozenset[str] | None) -> list[tuple[str, str, LineItem]]:

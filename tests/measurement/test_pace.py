@@ -61,10 +61,11 @@ class Counted:
     async def read_progress(self) -> Sequence[Progress]:
         return [Progress(item, whole, 0, 0, 0, 0) for item, (whole, _) in self._items.items()]
 
-    async def day_counts(self, first_day: int) -> Sequence[DayCounts]:
+    async def day_counts(self, first_day: int, items: Sequence[int]) -> Sequence[DayCounts]:
         return [
             DayCounts(item, first_day + day, daily, 0, 0)
             for item, (_, daily) in self._items.items()
+            if item in items
             for day in range(9)  # today is among them, and does not count
         ]
 
