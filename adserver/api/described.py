@@ -7,21 +7,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from adserver.api.shapes import KINDS, PARENT_KEYS
-from adserver.catalog.creative import Creative
-from adserver.catalog.model import Advertiser, Campaign, LineItem, Site, Slot
-from adserver.catalog.part import Part
-from adserver.catalog.plan import CHILDREN
+from adserver.api.shapes import PARENT_KEYS
+from adserver.catalog.plan import CHILDREN, MODELS
 
 Json = dict[str, Any]
-_MODELS: dict[str, type[Part]] = {
-    "site": Site,
-    "slot": Slot,
-    "advertiser": Advertiser,
-    "campaign": Campaign,
-    "line_item": LineItem,
-    "creative": Creative,
-}
 _REF = "#/components/schemas/{model}"
 _ONCE: Json = {
     "name": "Idempotency-Key",
@@ -42,7 +31,7 @@ class Described(FastAPI):
             document = super().openapi()
             parts = document["components"]
             parts["schemas"] |= {
-                name: schema for kind in _MODELS for name, schema in _schemas_of(kind, parts["schemas"])
+                name: schema for kind in MODELS for name, schema in _schemas_of(kind, parts["schemas"])
             }
             parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             document["security"] = [{"token": []}]
@@ -80,14 +69,14 @@ def _ref(name: str) -> Json:
 
 
 def _name(kind: str) -> str:
-    return _MODELS[kind].__name__
+    return MODELS[kind].__name__
 
 
 def _schemas_of(kind: str, known: Json) -> Iterator[tuple[str, Json]]:
     """The object as it is told, as it is added, and as it is changed; and what these are made of."""
-    schema = _MODELS[kind].model_json_schema(ref_template=_REF)
+    schema = MODELS[kind].model_json_schema(ref_template=_REF)
     for name, inner in schema.pop("$defs", {}).items():
-        if name not in {_name(one) for one in _MODELS} | known.keys():
+        if name not in {_name(one) for one in MODELS} | known.keys():
             yield name, inner
     keys = {key: value for key, value in schema["properties"].items() if key not in CHILDREN[kind]}
     above: Json = {"type": "string", "maxLength": 200, "description": "What it is in, by its full name."}
@@ -111,6 +100,3 @@ def _or_default(schema: Json) -> Json:
     parts = schema.get("anyOf", [schema])
     loose = [{"type": "object"} if "$ref" in part else part for part in parts]
     return {"anyOf": [*loose, {"type": "null"}]} if {"type": "null"} not in loose else {"anyOf": loose}
-
-
-assert set(KINDS.values()) == _MODELS.keys(), "every collection is described"

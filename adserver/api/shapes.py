@@ -11,8 +11,8 @@ from fastapi import Header
 from fastapi.exceptions import HTTPException
 from pydantic import BaseModel, ConfigDict, Field
 
-from adserver.catalog.plan import Change, Path
-from adserver.editing.edits import WITHIN, Edit, path_of
+from adserver.catalog.plan import PARENTS, WITHIN, Change, Path
+from adserver.editing.edits import Edit, path_of
 from adserver.editing.objects import Seen, state_at
 from adserver.engines.catalog_history import Step
 
@@ -25,9 +25,8 @@ KINDS: Mapping[str, str] = {
     "line_items": "line_item",
     "creatives": "creative",
 }
-#: Kind → the key under which an object names what it is in.
-PARENT_KEYS = {"slot": "site", "campaign": "advertiser", "line_item": "campaign", "creative": "line_item"}
-_PARENT_KINDS = {"slot": "site", "campaign": "advertiser", "line_item": "campaign", "creative": "line_item"}
+#: Kind → the key under which an object names what it is in, which is the kind of that.
+PARENT_KEYS = {kind: parent for kind, parent in PARENTS.items() if parent}
 #: Keys that are told, not set.
 _TOLD = ("version", "state")
 
@@ -140,7 +139,7 @@ def new_object(kind: str, body: Mapping[str, Any]) -> Edit:
     """A body that was posted to a collection → the edit that adds it."""
     name = str(body.get("name", ""))
     given = body.get(PARENT_KEYS[kind]) if kind in PARENT_KEYS else None
-    above = path_of(_PARENT_KINDS[kind], str(given)) if given is not None else None
+    above = path_of(PARENT_KEYS[kind], str(given)) if given is not None else None
     path = (kind, *(above[1:] if above else ()), name) if kind in WITHIN else (kind, name)
     return Edit("add", path, _keys(kind, body), above)
 
@@ -158,7 +157,7 @@ def _keys(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def edit_of(shape: EditShape) -> Edit:
     """One edit of a bulk change."""
-    parent = _PARENT_KINDS.get(shape.kind)
+    parent = PARENT_KEYS.get(shape.kind)
     above = path_of(parent, shape.parent) if parent and shape.parent is not None else None
     return Edit(shape.action, path_of(shape.kind, shape.name), shape.set, above, shape.version)
 

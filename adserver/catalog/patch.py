@@ -10,21 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from adserver.catalog.creative import Creative
-from adserver.catalog.model import Advertiser, Campaign, Catalog, LineItem, Site, Slot
-from adserver.catalog.part import Part
-from adserver.catalog.plan import CHILDREN, NAMED_WITHIN_PARENT, Entry, Path
+from adserver.catalog.model import Catalog
+from adserver.catalog.plan import CHILDREN, MODELS, WITHIN, Entry, Path
 
 #: An object → what it is in, before or after; None: nothing, or nothing that is known.
 Above = Callable[[Path], Path | None]
-_MODELS: Mapping[str, type[Part]] = {
-    "site": Site,
-    "slot": Slot,
-    "advertiser": Advertiser,
-    "campaign": Campaign,
-    "line_item": LineItem,
-    "creative": Creative,
-}
 
 
 def patched(
@@ -59,7 +49,7 @@ class _Patch:
         return self._catalog.model_copy(update=roots)
 
     def _children(self, kind: str, parent: Path | None, old: tuple[Any, ...]) -> tuple[Any, ...]:
-        inside = parent[1:] if parent and kind in NAMED_WITHIN_PARENT else ()
+        inside = parent[1:] if parent and kind in WITHIN else ()
         kept, known = [], set()
         for part in old:
             path = (kind, *inside, part.name)
@@ -77,7 +67,7 @@ class _Patch:
         entry = self._put.get(path)
         if entry is None:
             return old.model_copy(update=held)
-        return _MODELS[path[0]].model_validate({**entry.body, **held})
+        return MODELS[path[0]].model_validate({**entry.body, **held})
 
 
 def _way_up(path: Path, above: Above) -> Iterator[Path]:

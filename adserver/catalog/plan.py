@@ -16,9 +16,10 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from adserver.catalog.check import cross_findings
+from adserver.catalog.creative import Creative
 from adserver.catalog.faults import validation_findings
 from adserver.catalog.keys import to_faults
-from adserver.catalog.model import Catalog
+from adserver.catalog.model import Advertiser, Campaign, Catalog, LineItem, Site, Slot
 from adserver.catalog.part import Part
 from adserver.errors import InvalidInput
 
@@ -35,8 +36,22 @@ CHILDREN = {
     "slot": (),
     "creative": (),
 }
+#: Kind → the kind of what it belongs to; None: to nothing.
+PARENTS: Mapping[str, str | None] = {
+    "site": None,
+    "advertiser": None,
+    **{child: parent for parent, children in CHILDREN.items() for child in children},
+}
 #: Kinds whose names are unique only within their parent, whose name is therefore part of the identity.
-NAMED_WITHIN_PARENT = ("slot", "campaign")
+WITHIN = ("slot", "campaign")
+MODELS: Mapping[str, type[Part]] = {
+    "site": Site,
+    "slot": Slot,
+    "advertiser": Advertiser,
+    "campaign": Campaign,
+    "line_item": LineItem,
+    "creative": Creative,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +88,7 @@ def flatten(catalog: Catalog) -> dict[Path, Entry]:
 
 def _flatten(kind: str, part: Part, parent: Path | None, position: int) -> Iterator[tuple[Path, Entry]]:
     name: str = part.name  # type: ignore[attr-defined]  # every part of CHILDREN has a name
-    path = (kind, *parent[1:], name) if parent and kind in NAMED_WITHIN_PARENT else (kind, name)
+    path = (kind, *parent[1:], name) if parent and kind in WITHIN else (kind, name)
     body = part.model_dump(mode="json", exclude_defaults=True, exclude=set(CHILDREN[kind]))
     yield path, Entry(parent, position, body)
     for child_kind in CHILDREN[kind]:

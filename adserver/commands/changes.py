@@ -9,13 +9,13 @@ import typer
 
 from adserver.accounts.model import THIS_MACHINE
 from adserver.catalog.nearest import nearest
-from adserver.catalog.plan import title
+from adserver.catalog.plan import PARENTS, title
 from adserver.clock import system_clock
 from adserver.commands.catalog import Db, asking, show_changes
 from adserver.commands.items import seen_of, settings_of, tell_edited
 from adserver.editing.copying import copy_of
 from adserver.editing.editor import Editor, Past
-from adserver.editing.edits import PARENTS, path_of
+from adserver.editing.edits import path_of
 from adserver.editing.objects import Seen
 from adserver.engines.files import in_use
 from adserver.engines.sql import catalog_url

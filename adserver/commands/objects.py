@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from adserver.catalog.plan import title
+from adserver.catalog.plan import PARENTS, WITHIN, title
 from adserver.clock import system_clock
 from adserver.commands.catalog import Db, asking, show_changes
 from adserver.commands.changes import Author, DryRun, Kind, Name, Note, known
 from adserver.commands.items import seen_of, settings_of, tell_edited
 from adserver.editing.editor import Editor
-from adserver.editing.edits import PARENTS, WITHIN, Edit, path_of
+from adserver.editing.edits import Edit, path_of
 from adserver.engines.files import in_use
 from adserver.engines.sql import catalog_url
 from adserver.errors import Fault, InvalidInput

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from adserver.accounts.model import Principal
-from adserver.catalog.plan import CHILDREN, Path
+from adserver.catalog.plan import CHILDREN, PARENTS, WITHIN, Path
 from adserver.clock import Clock
 from adserver.console.conflict import Meanwhile, reconciled
 from adserver.console.field_list import DIMENSIONS, FIELDS, FURTHER
@@ -23,7 +23,7 @@ from adserver.console.seen import TagsSeen
 from adserver.console.tags import tags_of
 from adserver.editing.copying import copies
 from adserver.editing.editor import Editor, Forbidden
-from adserver.editing.edits import PARENTS, WITHIN, Conflict, Edit, merged, path_of
+from adserver.editing.edits import Conflict, Edit, merged, path_of
 from adserver.editing.objects import Objects, Seen, state_at, zone_of
 from adserver.editing.proofs import creatives_in
 from adserver.errors import Fault, InvalidInput

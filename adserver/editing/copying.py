@@ -6,8 +6,8 @@ from collections.abc import Container, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from adserver.catalog.plan import Entry, Path
-from adserver.editing.edits import WITHIN, Edit, merged
+from adserver.catalog.plan import WITHIN, Entry, Path
+from adserver.editing.edits import Edit, merged
 
 _MOST_NAME_CHARS = 63
 

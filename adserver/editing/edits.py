@@ -12,18 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from adserver.catalog.nearest import nearest
-from adserver.catalog.plan import CHILDREN, Entry, Path, title
+from adserver.catalog.plan import CHILDREN, PARENTS, WITHIN, Entry, Path, title
 from adserver.engines.catalog_store import State
 from adserver.errors import AdserverError, Fault, InvalidInput
-
-#: Kind → the kind of what it belongs to; None: to nothing.
-PARENTS: Mapping[str, str | None] = {
-    "site": None,
-    "advertiser": None,
-    **{child: parent for parent, children in CHILDREN.items() for child in children},
-}
-#: Kinds whose path begins with that of their parent.
-WITHIN = ("slot", "campaign")
 
 
 def path_of(kind: str, name: str) -> Path:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adserver.catalog.patch import patched
-from adserver.catalog.plan import NAMED_WITHIN_PARENT, Entry, Path
+from adserver.catalog.plan import PARENTS, WITHIN, Entry, Path
 from adserver.engines.catalog_tables import IDENTITY, OBJECT, Stored
 
 #: Beyond so many rows it is hardly faster than to read all.
@@ -123,8 +123,8 @@ class _Delta:
     def _above(self, path: Path) -> Path | None:
         if path in self.now:
             return self.now[path].parent
-        if path[0] in NAMED_WITHIN_PARENT:
-            return ("site" if path[0] == "slot" else "advertiser", path[1])
+        if path[0] in WITHIN:
+            return (PARENTS[path[0]] or "", path[1])
         number = self.before.ids.get(path, 0)
         return (self.before.campaigns if path[0] == "line_item" else self.before.line_items).get(number)
 

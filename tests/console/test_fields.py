@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adserver.catalog.creative import Creative
-from adserver.catalog.model import Advertiser, Campaign, LineItem, Site, Slot, Tier
-from adserver.catalog.part import Part
-from adserver.catalog.plan import CHILDREN
+from adserver.catalog.model import LineItem, Tier
+from adserver.catalog.plan import CHILDREN, MODELS
 from adserver.console.field_list import FIELDS, FURTHER
 from adserver.console.fields import Inputs, patch_of, shown
 from adserver.editing.edits import merged
@@ -42,14 +41,6 @@ def test_of_a_line_item_is_hidden_what_its_tier_has_not(tier: Tier) -> None:
         assert refused == hidden, field.key
 
 
-MODELS: dict[str, type[Part]] = {
-    "site": Site,
-    "slot": Slot,
-    "advertiser": Advertiser,
-    "campaign": Campaign,
-    "line_item": LineItem,
-    "creative": Creative,
-}
 KATHMANDU = ZoneInfo("Asia/Kathmandu")
 
 
