@@ -40,6 +40,7 @@ def report_page(
     """The page of one report. `base_url` is the server's, for the snippet shown before the first event."""
     choice, by = report.choice, section.breakdown.by
     earned, compared = words.headline(report)
+    walked = steps(report)
     kept = {"by": None if by == DEFAULT_BY else by, "sort": None if sort == DEFAULT_SORT else sort}
     return TEMPLATES.get_template("report.html").render(
         **frame_of(choice, sites, "./", {name: value for name, value in kept.items() if value}),
@@ -52,8 +53,8 @@ def report_page(
         tiles=tiles(report),
         table=slot_table(report, sort, kept["by"]),
         contribution=contribution(report),
-        steps=steps(report),
-        funnel_summary=funnel_summary(steps(report)),
+        steps=walked,
+        funnel_summary=funnel_summary(walked),
         losses=losses(report),
         whole_site=f"?{query_of(replace(choice, slot=None), **kept)}",
         empty=report.total == Totals(),

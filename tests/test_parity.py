@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import typer
 
 from adserver.cli import app_for
-from adserver.clock import system_clock
-from adserver.console.routes import Office, routes
-from adserver.settings import Settings
 from tests.console.office import office
-from tests.console.test_rights import flat
+from tests.console.test_rights import patterns
 
 #: What changes nothing, or is for a person at the screen: signing in, and what only they themselves may.
 IN_PERSON = frozenset(
@@ -60,10 +56,7 @@ QUESTIONS: Mapping[str, tuple[str, str]] = {
 
 
 def screens(method: str) -> set[str]:
-    nothing = cast(Any, None)
-    parts = Office(*[nothing] * len(Office.__dataclass_fields__))
-    found = flat(routes(parts, system_clock, Settings()))
-    return {path for one, path in found if one == method and path not in IN_PERSON}
+    return {path for one, path in patterns() if one == method and path not in IN_PERSON}
 
 
 def commands(app: typer.Typer, before: str = "") -> Iterator[str]:

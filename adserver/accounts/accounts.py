@@ -95,6 +95,16 @@ class Accounts:
         added = await self.store.add_user(row)
         return added, await self.new_link(added.id)
 
+    async def invite(
+        self, email: str, name: str, role: str, sites: Iterable[str] = (), advertisers: Iterable[str] = ()
+    ) -> tuple[UserRow, str | None]:
+        """`add_user` → their row, and the address where they set their password; None: it went by mail."""
+        row, token = await self.add_user(email, name, role, sites, advertisers)
+        if not self.mail.is_there:
+            return row, self.password_address(token)
+        await self.send_link(row, invited=True)
+        return row, None
+
     async def change_role(
         self, user_id: int, role: str, sites: Collection[str], advertisers: Collection[str]
     ) -> None:

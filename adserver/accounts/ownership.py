@@ -41,12 +41,17 @@ def report_scope(principal: Principal) -> ReportScope:
     return ReportScope(principal.sites, None)
 
 
+def reads_pages(principal: Principal, site: str) -> bool:
+    """Whether page requests of a site are theirs to look at: with its reports, and never an advertiser's."""
+    return principal.role is not Role.ADVERTISER and report_scope(principal).holds_site(site)
+
+
 def told_on(principal: Principal, catalog: Catalog, site: str) -> frozenset[str] | None:
     """The line items, by name, that somebody may be told of on a page of a site; None: all.
 
     They are those that are sold there, whose revenue the reports of the site tell, and those theirs to see.
     """
-    if principal.role is Role.ADVERTISER or not report_scope(principal).holds_site(site):
+    if not reads_pages(principal, site):
         return frozenset()
     if principal.everywhere:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
@@ -14,8 +13,7 @@ from pydantic import BaseModel, Field
 from adserver.accounts.model import Role
 from adserver.api.services import Asking, Given
 from adserver.decision.reasons import Hindrance
-from adserver.errors import InvalidInput
-from adserver.forecast.past import DayReplayed, question_of
+from adserver.forecast.past import DayReplayed, question_of, target_in
 
 router = APIRouter(tags=["why"])
 Target = Annotated[str, Query(max_length=20_000, description="JSON, with keys as in the catalog file.")]
@@ -155,13 +153,7 @@ async def estimate(
     """Targeting alone is asked: no dates, sizes, floors or competitors."""
     if asking.role is Role.ADVERTISER:
         raise HTTPException(403, _NOT_OPEN)
-    try:
-        asked = json.loads(target)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput.one("", "target", f"is not JSON: {error}") from None
-    if not isinstance(asked, dict):
-        raise InvalidInput.one("", "target", "is not a table of rules")
-    found = await given.past.estimate(asking, asked, allow_topic)
+    found = await given.past.estimate(asking, target_in(target), allow_topic)
     return EstimateShape(
         page_requests=found.page_count,
         matching=found.match_count,

@@ -151,11 +151,7 @@ async def users(given: Given, asking: Asking) -> list[UserShape]:
 async def invite(given: Given, asking: Asking, body: UserAsk) -> NewUserShape:
     """For administrators. Where the server sends mail, the invitation goes by mail."""
     _administrators_only(asking)
-    accounts = given.accounts
-    row, link = await accounts.add_user(body.email, body.name, body.role, body.sites, body.advertisers)
-    if accounts.mail.is_there:
-        await accounts.send_link(row, invited=True)
-    address = None if accounts.mail.is_there else accounts.password_address(link)
+    row, address = await given.accounts.invite(body.email, body.name, body.role, body.sites, body.advertisers)
     return NewUserShape(**_user(row).model_dump(), password_url=address)
 
 

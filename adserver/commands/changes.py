@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -15,11 +16,12 @@ from adserver.commands.catalog import Db, asking, show_changes
 from adserver.commands.items import seen_of, settings_of, tell_edited
 from adserver.editing.copying import copy_of
 from adserver.editing.editor import Editor, Past
-from adserver.editing.edits import path_of
+from adserver.editing.edits import Edit, path_of
 from adserver.editing.objects import Seen
 from adserver.engines.files import in_use
 from adserver.engines.sql import catalog_url
 from adserver.errors import InvalidInput
+from adserver.settings import Settings
 
 Kind = Annotated[str, typer.Argument(help="campaign, line_item, creative, slot, site or advertiser.")]
 Name = Annotated[str, typer.Argument(help="Of a slot or campaign with what it is in: bank/autumn.")]
@@ -47,11 +49,7 @@ def copy(
     settings = settings_of(db)
     seen = asyncio.run(seen_of(settings))
     edits = copy_of(seen.entries, known(seen, kind, name), path_of(kind, to))
-    with in_use(settings.db):
-        editor = Editor(catalog_url(settings), system_clock)
-        edited = asyncio.run(editor.edit(asking(author), edits, note=note, dry_run=dry_run))
-    show_changes(edited.changes)
-    tell_edited(edited, dry_run=dry_run)
+    make(settings, edits, author, note, dry_run=dry_run)
 
 
 def history(
@@ -89,10 +87,24 @@ def undo(
     tell_edited(edited, dry_run=dry_run)
 
 
-def known(seen: Seen, kind: str, name: str) -> tuple[str, ...]:
-    """The path of an object that is there. Raises InvalidInput, which names the nearest."""
+def make(settings: Settings, edits: Sequence[Edit], author: str, note: str, *, dry_run: bool) -> None:
+    """Make edits, all or none, and print what they change."""
+    with in_use(settings.db):
+        editor = Editor(catalog_url(settings), system_clock)
+        edited = asyncio.run(editor.edit(asking(author), edits, note=note, dry_run=dry_run))
+    show_changes(edited.changes)
+    tell_edited(edited, dry_run=dry_run)
+
+
+def check_kind(kind: str) -> None:
+    """Raises InvalidInput for what is no kind of object."""
     if kind not in PARENTS:
         raise InvalidInput.one("", kind, f"is none of {', '.join(PARENTS)}")
+
+
+def known(seen: Seen, kind: str, name: str) -> tuple[str, ...]:
+    """The path of an object that is there. Raises InvalidInput, which names the nearest."""
+    check_kind(kind)
     path = path_of(kind, name)
     if path not in seen.entries:
         names = ["/".join(one[1:]) for one in seen.of_kind(kind)]

@@ -10,16 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from adserver.catalog.plan import PARENTS, WITHIN, title
-from adserver.clock import system_clock
-from adserver.commands.catalog import Db, asking, show_changes
-from adserver.commands.changes import Author, DryRun, Kind, Name, Note, known
-from adserver.commands.items import seen_of, settings_of, tell_edited
-from adserver.editing.editor import Editor
+from adserver.commands.catalog import Db
+from adserver.commands.changes import Author, DryRun, Kind, Name, Note, check_kind, known, make
+from adserver.commands.items import seen_of, settings_of
 from adserver.editing.edits import Edit, path_of
-from adserver.engines.files import in_use
-from adserver.engines.sql import catalog_url
 from adserver.errors import Fault, InvalidInput
-from adserver.settings import Settings
 
 Keys = Annotated[
     list[str] | None,
@@ -53,13 +48,13 @@ def add(
 ) -> None:
     """Add one object to the catalog."""
     settings = settings_of(db)
-    if kind not in PARENTS:
-        raise InvalidInput.one("", kind, f"is none of {', '.join(PARENTS)}")
+    check_kind(kind)
     above = PARENTS[kind]
     if above and kind not in WITHIN and not inside:
         raise InvalidInput.one("", "--in", f"names the {above.replace('_', ' ')} that it is added to")
     parent = path_of(above, inside) if above and inside else None
-    _edit(settings, Edit("add", path_of(kind, name), keys_of(keys or ()), parent), author, note, dry_run)
+    edit = Edit("add", path_of(kind, name), keys_of(keys or ()), parent)
+    make(settings, [edit], author, note, dry_run=dry_run)
 
 
 def set_(
@@ -77,7 +72,7 @@ def set_(
     given = keys_of(keys or ())
     if not given:
         raise InvalidInput.one("", title(path), "nothing to set: give KEY=VALUE")
-    _edit(settings, Edit("change", path, given), author, note, dry_run)
+    make(settings, [Edit("change", path, given)], author, note, dry_run=dry_run)
 
 
 def archive(
@@ -91,7 +86,7 @@ def archive(
     """Take one object and all that it holds out of the catalog; reports keep its numbers."""
     settings = settings_of(db)
     path = known(asyncio.run(seen_of(settings)), kind, name)
-    _edit(settings, Edit("archive", path), author, note, dry_run)
+    make(settings, [Edit("archive", path)], author, note, dry_run=dry_run)
 
 
 def keys_of(words: Sequence[str]) -> dict[str, Any]:
@@ -122,11 +117,3 @@ def _value(text: str) -> Any:
         return json.loads(text) if text else None
     except (ValueError, RecursionError):
         return text
-
-
-def _edit(settings: Settings, edit: Edit, author: str, note: str, dry_run: bool) -> None:
-    with in_use(settings.db):
-        editor = Editor(catalog_url(settings), system_clock)
-        edited = asyncio.run(editor.edit(asking(author), [edit], note=note, dry_run=dry_run))
-    show_changes(edited.changes)
-    tell_edited(edited, dry_run=dry_run)

@@ -6,7 +6,6 @@ The samples are those that the server has saved, which it does once a minute.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
@@ -20,7 +19,7 @@ from adserver.engines.catalog_store import load_catalog
 from adserver.engines.sql import catalog_url
 from adserver.engines.sqlite_progress import SqliteProgress
 from adserver.errors import InvalidInput
-from adserver.forecast.past import PastPages
+from adserver.forecast.past import PastPages, target_in
 from adserver.settings import Settings, load_settings
 from adserver.steered import steering_of
 from adserver.stored import existing
@@ -58,12 +57,7 @@ def estimate(
     db: Db = None,
 ) -> None:
     """Say how many of yesterday's page requests a targeting matches."""
-    try:
-        asked = json.loads(target)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput.one("", "target", f"is not JSON: {error}") from None
-    if not isinstance(asked, dict):
-        raise InvalidInput.one("", "target", "is not a table of rules")
+    asked = target_in(target)
     found = _ask(
         load_settings(db=db), lambda past: past.estimate(THIS_MACHINE, asked, tuple(allow_topic or ()))
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import segno
@@ -16,7 +15,7 @@ from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import Scope
 from adserver.clock import from_ms
 from adserver.console.forms import form_of, number, one
-from adserver.console.pages import by_key, go_to, message, page
+from adserver.console.pages import Answer, by_key, go_to, only, page
 from adserver.console.sign_in import SIGN_IN
 from adserver.errors import Fault, InvalidInput
 from adserver.web.door import keep_session, principal_of, session_of
@@ -131,15 +130,10 @@ class Account:
         return page(request, "account.html", "Your account", 400 if faults else 200, **shown)
 
 
-def _in_person(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _in_person(answer: Answer) -> Answer:
     """A program with a token must not get more than the token gives, such as another token."""
-
-    async def guarded(request: Request) -> Response:
-        if principal_of(request).scopes is not None:
-            return message("Sign in first", "An account is for whoever signs in, not for API tokens.", 403)
-        return await answer(request)
-
-    return guarded
+    sentence = "An account is for whoever signs in, not for API tokens."
+    return only(answer, lambda asking: asking.scopes is None, sentence, "Sign in first")
 
 
 def _qr(text: str) -> Markup:

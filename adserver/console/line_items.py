@@ -5,7 +5,7 @@ Whatever changes many line items is shown first, key by key, and then made with 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +19,7 @@ from adserver.clock import Clock
 from adserver.console.forms import Form, form_of, one
 from adserver.console.history import objects_of
 from adserver.console.objects import address_of
-from adserver.console.pages import go_to, message, page, refusal_of
+from adserver.console.pages import Answer, go_to, only, page, refusal_of
 from adserver.editing.editor import Editor, Forbidden
 from adserver.editing.edits import Conflict, Edit
 from adserver.editing.objects import Objects, Seen, Wanted, line_items_of, state_at
@@ -29,7 +29,6 @@ from adserver.settings import Settings
 from adserver.web.door import principal_of
 from adserver.web.headers import HEADERS
 
-Answer = Callable[[Request], Awaitable[Response]]
 _ROOT = "/console/line_items"
 _LISTED, _EDITED, _CHANGES = 100, 40, 200
 _STATES = ("live", "scheduled", "paused", "ended")
@@ -106,12 +105,13 @@ class LineItems:
         wanted: Wanted,
         paths: Sequence[Path],
         first: int,
-        faults: Sequence[str] = (),
+        refused: InvalidInput | Forbidden | None = None,
     ) -> Response:
-        more = {"cells": _CELLS, "choices": _CHOICES, "faults": faults}
-        status = 400 if faults else 200
+        faults = [str(fault) for fault in refused.faults] if refused else []
+        more = {"cells": _CELLS, "choices": _CHOICES, "faults": faults, "rows": rows}
+        status = refusal_of(refused)
         return self._shown(
-            request, "table.html", "Edit line items", wanted, paths, first, _EDITED, status, rows=rows, **more
+            request, "table.html", "Edit line items", wanted, paths, first, _EDITED, status, **more
         )
 
     def _shown(
@@ -152,13 +152,10 @@ class LineItems:
         try:
             return await self._ask(request, seen, edits_of(seen, rows), rows)
         except Conflict as error:
-            return self._conflict(request, error, rows)
+            return self._sent_back(request, error, "", rows)
         except (InvalidInput, Forbidden) as error:
-            faults = [str(fault) for fault in error.faults]
             paths: list[Path] = [("line_item", row["line_item"]) for row in rows]
-            refused = self._edit(request, rows, Wanted(), paths, 0, faults)
-            refused.status_code = refusal_of(error)
-            return refused
+            return self._edit(request, rows, Wanted(), paths, 0, error)
 
     async def _import(self, request: Request) -> Response:
         return self._ask_for_file(request)
@@ -168,17 +165,22 @@ class LineItems:
         request: Request,
         text: str = "",
         faults: Sequence[str] = (),
-        status: int = 400,
+        status: int = 200,
         *,
         again: bool = False,
     ) -> Response:
         """`again`: the text is what was sent, to be mended."""
         columns = [*HEADS, *COLUMNS]
         shown = {"text": text, "faults": faults[:_CHANGES], "columns": columns, "again": again}
-        return page(request, "import.html", "Import line items", status if faults else 200, **shown)
+        return page(request, "import.html", "Import line items", status, **shown)
 
-    def _conflict(self, request: Request, error: Conflict, rows: Sequence[Row]) -> Response:
-        """Somebody else was faster: the rows as they were sent, and which of them are of the past."""
+    def _sent_back(
+        self, request: Request, error: Conflict | InvalidInput | Forbidden, text: str, rows: Sequence[Row]
+    ) -> Response:
+        """A sheet that was not taken: as it was sent, with what is wrong, or which rows are of the past."""
+        if not isinstance(error, Conflict):
+            faults = [str(fault) for fault in error.faults]
+            return self._ask_for_file(request, text, faults, refusal_of(error))
         sentences = [
             f"{title(path)}: changed by somebody else in the meantime, and is of version {version} now"
             for path, version in error.versions.items()
@@ -194,12 +196,8 @@ class LineItems:
             rows = read_csv(text, self._settings.max_sheet_rows)
             seen = await self._objects.seen_by(principal_of(request))
             return await self._ask(request, seen, edits_of(seen, rows), rows)
-        except Conflict as error:
-            return self._conflict(request, error, rows)
-        except (InvalidInput, Forbidden) as error:
-            return self._ask_for_file(
-                request, text, [str(fault) for fault in error.faults], refusal_of(error)
-            )
+        except (Conflict, InvalidInput, Forbidden) as error:
+            return self._sent_back(request, error, text, rows)
 
     async def _ask(
         self, request: Request, seen: Seen, edits: Sequence[Edit], rows: Sequence[Row]
@@ -231,12 +229,8 @@ class LineItems:
             rows = read_csv(text, self._settings.max_sheet_rows)
             edits = edits_of(await self._objects.seen_by(principal), rows)
             edited = await self._editor.edit(principal, edits, note=one(form, "note").strip()[:1000])
-        except Conflict as error:
-            return self._conflict(request, error, rows)
-        except (InvalidInput, Forbidden) as error:
-            return self._ask_for_file(
-                request, text, [str(fault) for fault in error.faults], refusal_of(error)
-            )
+        except (Conflict, InvalidInput, Forbidden) as error:
+            return self._sent_back(request, error, text, rows)
         return go_to(f"/console/history/{edited.version}?done=1" if edited.changes else _ROOT)
 
     async def _wanted(self, request: Request) -> tuple[Seen, list[Path], Wanted]:
@@ -247,12 +241,7 @@ class LineItems:
 
 
 def _by_editors(answer: Answer) -> Answer:
-    async def guarded(request: Request) -> Response:
-        if not principal_of(request).edits:
-            return message("This is not open to you", "Line items are edited by ad ops.", 403)
-        return await answer(request)
-
-    return guarded
+    return only(answer, lambda asking: asking.edits, "Line items are edited by ad ops.")
 
 
 def _with_cells(seen: Seen, paths: Sequence[Path]) -> list[tuple[Path, dict[str, str]]]:

@@ -117,9 +117,7 @@ class CatalogPages:
             held = copies(seen.entries, source, path) if one(form, "held") and source in seen.entries else []
             await self._editor.edit(principal, [edit, *held])
         except (InvalidInput, Forbidden) as error:
-            refused = self._new_form(request, seen, kind, parent, name, {}, error.faults, form, copied)
-            refused.status_code = refusal_of(error)
-            return refused
+            return self._new_form(request, seen, kind, parent, name, {}, error, form, copied)
         return go_to(address_of(path))
 
     async def _save(self, request: Request) -> Response:
@@ -139,10 +137,7 @@ class CatalogPages:
             return await self._conflict(request, path, form)
         except (InvalidInput, Forbidden) as error:
             fields = typed(shown(path[0], seen.entries[path].body, zone_of(seen, path)), form)
-            version = number(form, "version")
-            refused = await self._form(request, seen, path, fields, error.faults, version=version)
-            refused.status_code = refusal_of(error)
-            return refused
+            return await self._form(request, seen, path, fields, error, version=number(form, "version"))
         return go_to(f"{address_of(path)}?saved=1")
 
     async def _conflict(self, request: Request, path: Path, form: Form) -> Response:
@@ -163,7 +158,7 @@ class CatalogPages:
         seen: Seen,
         path: Path,
         fields: Sequence[Shown] | None = None,
-        faults: Sequence[Fault] = (),
+        refused: InvalidInput | Forbidden | None = None,
         *,
         version: int | None = None,
         meanwhile: Sequence[Meanwhile] | None = None,
@@ -172,7 +167,7 @@ class CatalogPages:
         entry, kind = seen.entries[path], path[0]
         zone = zone_of(seen, path)
         children = {child: self._rows(seen, _only(seen.inside(path), child)) for child in CHILDREN[kind]}
-        status = 409 if meanwhile is not None else 400 if faults else 200
+        status = refusal_of(refused) if meanwhile is None else 409
         return page(
             request,
             "object.html",
@@ -187,7 +182,7 @@ class CatalogPages:
             fields=shown(kind, entry.body, zone) if fields is None else fields,
             dimensions=DIMENSIONS,
             zone=zone.key,
-            faults=_at_fields(kind, path, seen, faults),
+            faults=_at_fields(kind, path, seen, refused),
             children=children,
             words=WORDS,
             saved="saved" in request.query_params,
@@ -208,7 +203,7 @@ class CatalogPages:
         parent: Path | None,
         name: str,
         body: Mapping[str, Any],
-        faults: Any = (),
+        refused: InvalidInput | Forbidden | None = None,
         form: Form | None = None,
         copy: str = "",
     ) -> Response:
@@ -220,7 +215,7 @@ class CatalogPages:
             request,
             "new.html",
             f"New {WORDS[kind]}",
-            400 if faults else 200,
+            refusal_of(refused),
             kind=kind,
             word=WORDS[kind],
             name=name,
@@ -229,11 +224,12 @@ class CatalogPages:
             fields=typed(fields, form) if form else fields,
             dimensions=DIMENSIONS,
             zone=zone.key,
-            faults=_at_fields(kind, path, seen, faults, parent),
+            faults=_at_fields(kind, path, seen, refused, parent),
             copy=copy,
             held_count=len(seen.inside(path_of(kind, copy))) if copy else 0,
             held=one(form, "held") if form else "on",
             held_word=WORDS[CHILDREN[kind][0]] if CHILDREN[kind] else "",
+            **_rights(principal_of(request)),
         )
 
     def _rows(self, seen: Seen, entries: Mapping[Path, Any]) -> list[dict[str, Any]]:
@@ -277,7 +273,11 @@ def _rights(principal: Principal) -> dict[str, bool]:
 
 
 def _at_fields(
-    kind: str, path: Path, seen: Seen, faults: Any, parent: Path | None = None
+    kind: str,
+    path: Path,
+    seen: Seen,
+    refused: InvalidInput | Forbidden | None,
+    parent: Path | None = None,
 ) -> Mapping[str, list[str]]:
     """Faults at the keys of a form; those of no field at the empty key."""
     above = [*seen.above(path), path] if path in seen.entries else []
@@ -286,7 +286,7 @@ def _at_fields(
     prefix = ".".join(f"{step[0]}.{step[-1]}" for step in above)
     keys = {field.key for field in FIELDS[kind]} | {"name"}
     placed = []
-    for fault in faults:
+    for fault in refused.faults if refused else ():
         key = fault.key.removeprefix(f"{prefix}.") if fault.key.startswith(f"{prefix}.") else fault.key
         head = key.partition(".")[0].partition("[")[0]
         rest = key[len(head) :].lstrip(".")

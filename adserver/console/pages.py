@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from adserver.accounts.model import Principal, Role
 from adserver.editing.editor import Forbidden
-from adserver.editing.edits import Conflict
-from adserver.errors import AdserverError, Fault, NotThere
+from adserver.errors import Fault, InvalidInput, NotThere
 from adserver.web.assets import OWN, Assets
 from adserver.web.door import principal_of
 from adserver.web.headers import HEADERS
 
 _HERE = Path(__file__).parent
+Answer = Callable[[Request], Awaitable[Response]]
 ASSETS = Assets([OWN, _HERE / "static", _HERE / "vendor"])
 TEMPLATES = Environment(
     loader=FileSystemLoader(_HERE / "templates"),
@@ -84,10 +84,23 @@ def message(title: str, sentence: str, status: int) -> Response:
     return lone("message.html", title, status, sentence=sentence)
 
 
-def refusal_of(error: AdserverError) -> int:
-    """The status of a page that says why something was not done."""
-    if isinstance(error, Conflict):
-        return 409
+def only(
+    answer: Answer, may: Callable[[Principal], bool], sentence: str, title: str = "This is not open to you"
+) -> Answer:
+    """The same for those who may; the others are told by a sentence."""
+
+    async def guarded(request: Request) -> Response:
+        if may(principal_of(request)):
+            return await answer(request)
+        return message(title, sentence, 403)
+
+    return guarded
+
+
+def refusal_of(error: InvalidInput | Forbidden | None) -> int:
+    """The status of a page that says why something was not done; None: it says no such thing."""
+    if error is None:
+        return 200
     if isinstance(error, Forbidden):
         return 403
     return 404 if isinstance(error, NotThere) else 400

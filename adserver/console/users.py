@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from adserver.accounts.accounts import Accounts
-from adserver.accounts.model import EVERY_SITE, Role, Scope
+from adserver.accounts.model import EVERY_SITE, Principal, Role, Scope
 from adserver.clock import from_ms
 from adserver.console.forms import Form, form_of, one
-from adserver.console.pages import by_key, message, page
+from adserver.console.pages import by_key, message, only, page
 from adserver.console.words import when
 from adserver.engines.account_store import UserRow
 from adserver.engines.catalog_store import Stored
@@ -28,6 +28,7 @@ _ROLES = {
     Role.PUBLISHER: ("Publisher", "Reads the reports of the sites chosen."),
     Role.ADVERTISER: ("Advertiser", "Reads the campaigns of the advertisers chosen and their numbers."),
 }
+_ADMINISTRATORS = "Users are the administrators' business."
 _BLANK = UserRow(0, "", "", Role.AD_OPS, (), (), 0)
 
 
@@ -54,7 +55,7 @@ class Users:
             ("/users/{user:number}/second-factor-off", "POST"): self._second_factor_off,
         }
         return [
-            Route(path, _administrators_only(answer), methods=[method])
+            Route(path, only(answer, _administrates, _ADMINISTRATORS), methods=[method])
             for (path, method), answer in pages.items()
         ]
 
@@ -73,14 +74,13 @@ class Users:
         try:
             if not principal_of(request).user_id and role != Role.ADMIN:
                 raise InvalidInput.one("", "role", "of the first account is administrator: others need one")
-            row, token = await self._accounts.add_user(asked.email, asked.name, role, sites, advertisers)
+            row, link = await self._accounts.invite(asked.email, asked.name, role, sites, advertisers)
         except InvalidInput as error:
             return self._form(request, asked, faults=error.faults)
         notice = f"{row.email} has an account now."
-        if self._accounts.mail.is_there:
-            await self._accounts.send_link(row, invited=True)
+        if link is None:
             return self._form(request, row, notice=f"{notice} A link to set a password is on its way there.")
-        return self._form(request, row, link=self._accounts.password_address(token), notice=notice)
+        return self._form(request, row, link=link, notice=notice)
 
     async def _one(self, request: Request) -> Response:
         return self._form(request, await self._found(request))
@@ -168,15 +168,8 @@ class Users:
         return page(request, "user.html", title, 400 if faults else 200, **shown)
 
 
-def _administrators_only(answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    async def guarded(request: Request) -> Response:
-        asking = principal_of(request)
-        if asking.role is not Role.ADMIN or not asking.may(Scope.USERS):
-            return message("This is not open to you", "Users are the administrators' business.", 403)
-        response: Response = await answer(request)
-        return response
-
-    return guarded
+def _administrates(asking: Principal) -> bool:
+    return asking.role is Role.ADMIN and asking.may(Scope.USERS)
 
 
 def _refused(row: UserRow | None) -> Response:

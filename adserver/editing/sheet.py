@@ -209,7 +209,6 @@ def edits_of(seen: Seen, rows: Sequence[Row]) -> list[Edit]:
     faults: list[Fault] = []
     edits: list[Edit] = []
     named: set[str] = set()
-    absent = False
     for number, row in enumerate(rows, start=1):
         name = row.get("line_item", "").strip()
         where = f"row {number} ({name[:100]})" if name else f"row {number}"
@@ -219,11 +218,10 @@ def edits_of(seen: Seen, rows: Sequence[Row]) -> list[Edit]:
         named.add(name)
         edit, wrong = _edit_of(seen, row, name)
         faults += [Fault("", f"{where}, {key}", problem) for key, problem in wrong]
-        absent = absent or any(problem == _ABSENT for _, problem in wrong)
         if edit and not wrong:
             edits.append(edit)
     if faults:
-        raise (NotThere if absent else InvalidInput)(faults)
+        raise (NotThere if any(fault.problem == _ABSENT for fault in faults) else InvalidInput)(faults)
     return edits
 
 

@@ -14,8 +14,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from adserver.accounts.model import Principal, Role
-from adserver.accounts.ownership import report_scope
+from adserver.accounts.model import Principal
+from adserver.accounts.ownership import reads_pages
 from adserver.catalog.model import LineItem
 from adserver.catalog.probe import probe
 from adserver.clock import Clock, bucket_of, bucket_start
@@ -27,7 +27,7 @@ from adserver.decision.rule_words import not_approved
 from adserver.decision.steering import Steering
 from adserver.decision.week import Sample, thinned
 from adserver.engines.catalog_store import Stored
-from adserver.errors import AdserverError
+from adserver.errors import AdserverError, InvalidInput
 from adserver.settings import Settings
 
 #: (first bucket) → (bucket, slot, requests) from it on, over all workers.
@@ -174,10 +174,7 @@ class PastPages:
         return pages
 
     def _samples(self, principal: Principal) -> list[Sample]:
-        if principal.role is Role.ADVERTISER:
-            return []
-        scope = report_scope(principal)
-        return [one for one in self._steering.learned.samples if scope.holds_site(one.context.site)]
+        return [one for one in self._steering.learned.samples if reads_pages(principal, one.context.site)]
 
 
 def _estimate(found: Mapping[str, Matched], pages: Mapping[str, int]) -> Estimate:
@@ -200,6 +197,17 @@ def _estimate(found: Mapping[str, Matched], pages: Mapping[str, int]) -> Estimat
         sampled_count=sampled,
         lost={rule: amount / total for rule, amount in ranked if total},
     )
+
+
+def target_in(text: str) -> dict[str, Any]:
+    """A target as JSON, with keys as in the catalog file. Raises InvalidInput for what is no table."""
+    try:
+        target = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput.one("", "target", f"is not JSON: {error}") from None
+    if not isinstance(target, dict):
+        raise InvalidInput.one("", "target", "is not a table of rules")
+    return target
 
 
 def question_of(sample: Sample) -> dict[str, str]:

@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adserver.accounts.model import Principal, Role
-from adserver.accounts.ownership import report_scope, told_on
+from adserver.accounts.model import Principal
+from adserver.accounts.ownership import reads_pages, told_on
 from adserver.catalog.model import Catalog
 from adserver.decision.explain import Explanation
 from adserver.decision.look import Look
@@ -86,7 +86,7 @@ class Explainer:
         served = self._stored().catalog
         told = partial(told_on, principal, served)
         question = await asyncio.to_thread(read_question, given, served, settings, told)
-        if principal.role is Role.ADVERTISER or not report_scope(principal).holds_site(question.request.site):
+        if not reads_pages(principal, question.request.site):
             raise NotTheirs(_NOT_YOURS)
         # There is no pause until the page is decided, so that catalog and index are of one version.
         catalog, now = self._stored().catalog, question.at or parts.clock()

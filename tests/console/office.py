@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2 as httpx
+from playwright.sync_api import Page
 
 from adserver.accounts.accounts import Accounts
 from adserver.app import App
@@ -78,6 +80,14 @@ def office(
         finally:
             for client in opened.clients:
                 client.close()
+
+
+def sign_in(page: Page, email: str) -> None:
+    """By hand, at the form that a browser without a session is shown."""
+    page.fill("#email", email)
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: urlsplit(url).path == "/console/")
 
 
 def text_of(html: str) -> str:

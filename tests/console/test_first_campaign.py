@@ -20,7 +20,7 @@ from starlette.routing import Route as Address
 from adserver.catalog.model import Catalog
 from adserver.settings import Settings
 from tests.browser.servers import serve
-from tests.console.office import PASSWORD, Office, office
+from tests.console.office import Office, office, sign_in
 from tests.dashboards.test_browser import chromium
 
 __all__ = ["chromium"]
@@ -81,7 +81,8 @@ def test_from_an_empty_database_to_a_campaign_on_a_page(chromium: Browser, place
     context.set_default_timeout(10_000)
     with serve(Starlette(routes=[Address("/", article)])) as site:
         person = Person(context.new_page())
-        sign_in(person, place)
+        person.page.goto(f"{place.url}/console/")
+        sign_in(person.page, "admin@news.example")
         set_up(person, site.removeprefix("http://"))
         person.press("hills")
         person.press("top")
@@ -93,14 +94,6 @@ def test_from_an_empty_database_to_a_campaign_on_a_page(chromium: Browser, place
         serves(reader, site)
         assert person.seconds < MOST_SECONDS, f"{person.seconds:.0f} s by the keystroke-level model"
     context.close()
-
-
-def sign_in(person: Person, place: Office) -> None:
-    person.page.goto(f"{place.url}/console/")
-    person.page.fill("#email", "admin@news.example")
-    person.page.fill("#password", PASSWORD)
-    person.page.keyboard.press("Enter")
-    person.page.wait_for_url(f"{place.url}/console/")
 
 
 def set_up(person: Person, domain: str) -> None:

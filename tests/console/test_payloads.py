@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from adserver.console.pages import ASSETS
-from tests.console.office import PASSWORD, Office, office
+from tests.console.office import Office, office, sign_in
 from tests.dashboards.payloads import payloads
 from tests.dashboards.test_browser import Visit, chromium, opened
 from tests.newsroom import BROWSER
@@ -52,10 +52,7 @@ def base_url(place: Office) -> str:
 def visit(chromium: Browser, place: Office) -> Iterator[Visit]:
     with opened(chromium, "light-1280", f"{place.url}/console/") as visit:
         visit.page.on("dialog", lambda dialog: visit.complaints.append(f"dialog: {dialog.message}"))
-        visit.page.fill("#email", ADMIN)
-        visit.page.fill("#password", PASSWORD)
-        visit.page.keyboard.press("Enter")
-        visit.page.wait_for_url(f"{place.url}/console/")
+        sign_in(visit.page, ADMIN)
         yield visit
 
 

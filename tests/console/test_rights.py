@@ -61,13 +61,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         yield open_office
 
 
-def screens() -> list[tuple[str, str]]:
-    """Method and path of everything below /console, with what is another tenant's in its place."""
+def patterns() -> list[tuple[str, str]]:
+    """Method and pattern of everything below /console."""
     nothing = cast(Any, None)
     parts = Parts(*[nothing] * len(Parts.__dataclass_fields__))
-    found = list(flat(routes(parts, system_clock, Settings())))
+    return list(_flat(routes(parts, system_clock, Settings())))
+
+
+def screens() -> list[tuple[str, str]]:
+    """The same with what is another tenant's in its place."""
     cells = []
-    for method, path in found:
+    for method, path in patterns():
         if path.startswith(OWN):
             continue
         for name, value in FILLED.items():
@@ -80,11 +84,11 @@ def screens() -> list[tuple[str, str]]:
     return cells
 
 
-def flat(found: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(found: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     for route in found:
         if isinstance(route, Mount):
             below = "" if route.path == "/console" else route.path
-            yield from flat(route.routes, prefix + below)
+            yield from _flat(route.routes, prefix + below)
         elif isinstance(route, Route):
             for method in sorted((route.methods or set()) - {"HEAD"}):
                 yield method, prefix + route.path

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from adserver.console.pages import ASSETS
-from tests.console.office import PASSWORD, Office, office
+from tests.console.office import Office, office, sign_in
 from tests.dashboards.payloads import payloads
 from tests.dashboards.test_browser import Visit, chromium, opened
 from tests.newsroom import BROWSER
@@ -117,15 +117,8 @@ def visit(chromium: Browser, place: Office) -> Iterator[Visit]:
     with opened(chromium, "light-1280", f"{place.url}/console/") as visit:
         visit.page.on("dialog", lambda dialog: visit.complaints.append(f"dialog: {dialog.message}"))
         inspect(visit, "sign-in")
-        sign_in(visit, place, ADMIN)
+        sign_in(visit.page, ADMIN)
         yield visit
-
-
-def sign_in(visit: Visit, place: Office, email: str) -> None:
-    visit.page.fill("#email", email)
-    visit.page.fill("#password", PASSWORD)
-    visit.page.keyboard.press("Enter")
-    visit.page.wait_for_url(f"{place.url}/console/")
 
 
 #: Beside wide and light, of which all is asked: in turn, so that a third of all screens has each.
@@ -166,7 +159,7 @@ def test_nothing_is_to_be_found_on_any_screen(visit: Visit, place: Office) -> No
 def test_nothing_is_to_be_found_on_what_others_see(chromium: Browser, place: Office) -> None:
     for email, seen in OF_OTHERS.items():
         with opened(chromium, "light-1280", f"{place.url}/console/") as visit:
-            sign_in(visit, place, email)
+            sign_in(visit.page, email)
             for screen in seen:
                 visit.page.goto(f"{place.url}/console/{screen}")
                 visit.page.wait_for_load_state("networkidle")
