@@ -65,6 +65,8 @@ def title_of(line: CutLine, by: str) -> str:
             return "Not known"
         case Named.OTHER:
             return "Other"
+        case Named.REPORTED:
+            return "Reported by networks"
     if by == "frequency":
         return _ordinal(line.value)
     # A section may be called as a device or browser is; it is shown as its page calls it.
@@ -79,6 +81,8 @@ def _ordinal(value: str) -> str:
 
 def hint_of(line: CutLine, by: str) -> str:
     """What a line without a value means; empty for most."""
+    if line.named is Named.REPORTED:
+        return "What networks paid, less what was estimated; they do not say what it was for"
     return _UNKNOWN.get(by, "") if line.named is Named.UNKNOWN else ""
 
 

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from adserver.decision.facts import Dimension
 from adserver.engines.day_sums import Day
 from adserver.engines.sqlite_breakdown import BY_FILL, FOLDED_FILL, FREQUENCIES, REACHING, ROWS, SUMS, VALUE
-from adserver.engines.sqlite_days import Asked, Asking, SqliteDays, by_day
+from adserver.engines.sqlite_days import Asked, Asking, by_day
+from adserver.engines.sqlite_reported import SqliteReported
 
 #: States in which names of sections are kept: this, and the code.
 SECTION_STATE = "section."
@@ -163,7 +164,7 @@ class Reached(NamedTuple):
     impression_count: int
 
 
-class SqliteCuts(SqliteDays):
+class SqliteCuts(SqliteReported):
     """Reads the sums by dimension of one database file; raises StorageFailed.
 
     Days are local dates of the slots' site, in days since 1970-01-01, both included. `items` None: of all.

@@ -1,11 +1,12 @@
 """Sums by dimension → the breakdown of a site's period, and the reach of what ran in it.
 
 Whatever shows one of these takes it from here. A breakdown cuts the very events that the other reports sum,
-so its total is theirs, but for what networks reported that they paid: these are as estimated here.
+so its total is theirs; what networks reported that they paid has a line of its own (`reported`).
 """
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from adserver.engines.day_sums import Day
 from adserver.engines.sqlite_breakdown import SUMS
 from adserver.engines.sqlite_cuts import Cut, ItemSums, Lately, Reached
 from adserver.errors import InvalidInput
+from adserver.measurement import reported
 from adserver.measurement.report import Choice
 from adserver.measurement.totals import Totals, added
 
@@ -46,7 +48,7 @@ DEFAULT_BY = "country"
 _EPOCH_DAY = EPOCH.toordinal()
 
 
-class Source(Protocol):
+class Source(reported.Source, Protocol):
     """Where the sums come from; days are local dates of the slots' site, in days since 1970-01-01."""
 
     async def breakdown(
@@ -83,6 +85,8 @@ class Named(StrEnum):
     UNKNOWN = "unknown"
     OTHER = "other"
     """All that is not told apart, or not among the first."""
+    REPORTED = "reported"
+    """Revenue that networks reported, less what was estimated: they do not say of which value it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ class CutLine:
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """A period's events by one dimension, those with the most impressions first, unknown and other last.
+    """A period's events by one dimension, those with the most impressions first, unknown and other last,
+    and then what networks reported.
 
     `line_item`: of this one alone; None: of all. `total` is the sum of the lines. Requests are not
     cut: all of theirs is 0.
@@ -188,10 +193,17 @@ class Cuts:
         if line_item:
             items = [self._catalog().ids.get(("line_item", line_item), -1)]
         of_slots = list(slots.values()) if choice.slot is None else [slots[choice.slot]]
-        days = await self._source.breakdown(dimension, *days_of(choice), of_slots, items)
+        days, beside = await gather(
+            self._source.breakdown(dimension, *days_of(choice), of_slots, items),
+            reported.beside_estimates(self._source, self._catalog(), choice, of_slots, items),
+        )
         names = await self._source.sections() if dimension is Dimension.SECTION else {}
         values = grouped((cut for day in days for cut in day.rows), attrgetter("value"))
         lines = self._lines(dimension, values, names)
+        if beside:
+            lines += (
+                CutLine(Named.REPORTED, "", Totals(revenue_micros=sum(one.revenue_micros for one in beside))),
+            )
         return Breakdown(choice, by, line_item or None, lines, added(line.totals for line in lines))
 
     def _lines(

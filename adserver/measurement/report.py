@@ -261,7 +261,7 @@ class Reports:
         complete = choice.period.before(choice.today)
         earlier = complete and COMPARED[choice.compared].of(complete)
         count = len(choice.period)
-        cuts = [*_numbered(choice.period), *(_numbered(earlier) if earlier else ())]
+        cuts = [*numbered(choice.period), *(numbered(earlier) if earlier else ())]
         read = await self._source.sums(cuts, list(slots), self._networks(), _settled(choice.asked_at))
         last_event_ms = await self._source.last_event_ms(list(named))
         over = len(complete) if complete else 0
@@ -331,6 +331,6 @@ def _settled(at: datetime) -> int:
     return bucket_of(at - timedelta(hours=1)) // BUCKETS_PER_HOUR * BUCKETS_PER_HOUR
 
 
-def _numbered(period: Period) -> list[tuple[int, int, int]]:
+def numbered(period: Period) -> list[tuple[int, int, int]]:
     """For each day its buckets, half-open, and its number."""
     return [(*cut, to_day(day)) for cut, day in zip(period.cuts(), period.days, strict=True)]

@@ -16,6 +16,7 @@ from adserver.catalog.model import Catalog
 from adserver.clock import to_day
 from adserver.engines.catalog_store import Stored
 from adserver.engines.sqlite_cuts import ItemSums
+from adserver.measurement import reported
 from adserver.measurement.cuts import Breakdown, Cuts, ReachLine, days_of, grouped
 from adserver.measurement.report import Choice
 from adserver.measurement.totals import Totals, added
@@ -24,7 +25,7 @@ from adserver.measurement.totals import Totals, added
 CUT_BY = ("device", "country")
 
 
-class Source(Protocol):
+class Source(reported.Source, Protocol):
     """Where the sums come from; days are local dates of the site, in days since 1970-01-01."""
 
     async def deliveries(
@@ -106,11 +107,13 @@ class AllResults:
             number: path[2] for path, number in stored.ids.items() if path[:2] == ("slot", choice.site.name)
         }
         names = {number: path[1] for path, number in stored.ids.items() if path[0] == "line_item"}
-        rows, reach, breakdowns = await gather(
+        rows, beside, reach, breakdowns = await gather(
             self._source.deliveries(*days_of(choice), list(slots), list(items)),
+            reported.beside_estimates(self._source, stored, choice, list(slots), list(items)),
             self._cuts.reach(choice),
             gather(*(self._cuts.breakdown(choice, by, items=list(items)) for by in CUT_BY)),
         )
+        rows += beside
         by_day, by_item, by_slot = (grouped(rows, attrgetter(key)) for key in ("day", "item", "slot"))
         day_items = grouped(rows, attrgetter("day", "item"))
         return Results(

@@ -1,7 +1,7 @@
 """A section of a site's pages → what was shown and earned there, by day, slot and campaign.
 
 Requests are not cut by section, so there is no fill rate here. The lines are of the very events that the
-other reports sum; those of all sections add up to them.
+other reports sum; those of all sections add up to them, with what networks reported, which is of no section.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from adserver.clock import to_day
 from adserver.engines.catalog_store import Stored
 from adserver.engines.day_sums import Day
 from adserver.engines.sqlite_cuts import ItemSums
+from adserver.measurement import reported
 from adserver.measurement.cuts import Breakdown, Cuts, days_of, grouped
 from adserver.measurement.report import Choice
 from adserver.measurement.totals import Totals, added
 
 
-class Source(Protocol):
+class Source(reported.Source, Protocol):
     """Where the sums come from; days are local dates of the site, in days since 1970-01-01."""
 
     async def section(
@@ -75,6 +76,8 @@ class SectionReports:
             self._source.section(*days_of(choice), list(slots), code),
         )
         rows = [row for day in days for row in day.rows]
+        if code is None:
+            rows += await reported.beside_estimates(self._source, stored, choice, list(slots))
         of_slots, of_items = ([row for row in rows if getattr(row, name)] for name in ("slot", "item"))
         by_day, by_slot = (grouped(of_slots, attrgetter(key)) for key in ("day", "slot"))
 

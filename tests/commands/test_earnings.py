@@ -118,7 +118,7 @@ def test_other_days_stay_estimated_and_are_marked_so(tmp_path: Path) -> None:
     with server(db, None, clock=lambda: NOW) as client:
         days = client.get("/reports/revenue.json", headers=LOCAL).json()
         page = client.get("/reports/", headers=LOCAL).text
-    assert "Networks stand here as estimated" in page
+    assert "Reported by networks" in page
     earned = {row["day"]: (row["revenue"], row["network_estimate"]) for row in days["rows"]}
     assert earned[before] == ("1.000001", "0.00"), "nothing was counted: it goes to the unit's first slot"
     assert earned[DAY] == ("0.002", "0.002")

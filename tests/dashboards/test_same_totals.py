@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
 from html import unescape
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,8 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from adserver.clock import bucket_start
+from adserver.clock import bucket_start, to_day
 from adserver.engines.catalog_store import Stored
+from adserver.engines.sqlite_earnings import Earning, SqliteEarnings
 from adserver.measurement.report import COMPARED
 from adserver.money import format_micros
 from dashboards import words
@@ -30,32 +32,56 @@ from tests.newsroom import NOW, server
 
 ZONE = ZoneInfo("Asia/Kathmandu")
 TODAY = NOW.astimezone(ZONE).date()
+EARNED = "SELECT day, slot, creative, earned_micros FROM earning"
 #: Kinds of events in the log, by the name of their count.
 KINDS = {"impression_count": 1, "measurable_count": 2, "viewable_count": 3, "click_count": 4}
 METRICS = (*KINDS, "revenue_micros")
 
 
+def paid(stored: Stored) -> Iterator[Earning]:
+    """For two creatives, on a day with events and on one with none, in their slot and in one of others."""
+    slots = [stored.ids["slot", "daily", name] for name in ("top", "side")]
+    creatives = [number for path, number in stored.ids.items() if path[0] == "creative"][:2]
+    amounts = iter((1_234_567, 0, 70_001, 3, 2_000_000, 1, 999, 40_000))
+    for back, slot, creative in product((0, 3), slots, creatives):
+        yield Earning(to_day(TODAY) - back, slot, creative, 5, 1, next(amounts))
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TestClient, Path, Stored]]:
-    """Two days of some browsers and bots, and the server that reports on them."""
+    """Two days of some browsers and bots, of one of which a network reported, and their server."""
     db, rng = tmp_path_factory.mktemp("totals") / "a.db", Random(3)
     stored = play(db, visitors(10, rng), rng, pages=90, bots=True)
+    with SqliteEarnings(db) as kept:
+        kept.replace(paid(stored), ())
     with server(db, None, clock=lambda: NOW) as client:
         client.base_url = "http://127.0.0.1"
         yield client, db, stored
 
 
 def of_log(db: Path, slots: set[int], first: date, last: date) -> dict[str, int]:
-    """What counts in the log, event by event, by the local date of its fill's quarter hour."""
+    """What counts in the log, event by event, by the local date of its fill's quarter hour.
+
+    What a network reported stands for what it earned by estimate in the same slot on the same day.
+    """
+    told = "SELECT kind, bucket, slot, creative, revenue_micros FROM event WHERE validity = 0"
     with closing(sqlite3.connect(db)) as connection:
-        rows = connection.execute("SELECT kind, bucket, slot, revenue_micros FROM event WHERE validity = 0")
         inside = [
-            (kind, micros)
-            for kind, bucket, slot, micros in rows
-            if slot in slots and first <= bucket_start(bucket).astimezone(ZONE).date() <= last
+            (kind, (to_day(bucket_start(bucket).astimezone(ZONE).date()), slot, creative), micros)
+            for kind, bucket, slot, creative, micros in connection.execute(told)
         ]
-    counts = {name: sum(kind == wanted for kind, _ in inside) for name, wanted in KINDS.items()}
-    return {**counts, "revenue_micros": sum(micros for _, micros in inside)}
+        paid = {(*key,): micros for *key, micros in connection.execute(EARNED)}
+
+    def of_these(key: tuple[int, ...]) -> bool:
+        return key[1] in slots and to_day(first) <= key[0] <= to_day(last)
+
+    inside = [one for one in inside if of_these(one[1])]
+    counts = {name: sum(kind == wanted for kind, *_ in inside) for name, wanted in KINDS.items()}
+    estimated = sum(micros for _, key, micros in inside if key not in paid)
+    return {
+        **counts,
+        "revenue_micros": estimated + sum(micros for key, micros in paid.items() if of_these(key)),
+    }
 
 
 def added(rows: list[dict[str, Any]]) -> dict[str, int]:
@@ -106,6 +132,21 @@ def test_every_form_of_every_report_says_the_same(
     check_page(unescape(client.get("/reports/", params=query).text), truth, requests.pop())
     check_campaigns(client, query)
     check_funnel(client, query, truth)
+    check_parts(client, query, truth)
+
+
+def check_parts(client: TestClient, query: dict[str, str], truth: dict[str, int]) -> None:
+    """The days, slots and campaigns of all sections; of the only advertiser, who is not asked by slot."""
+    body = client.get("/reports/sections.json", params=query).json()
+    for rows in (body["rows"], body["slots"], body["campaigns"], in_csv(client, "sections", query)):
+        assert added(rows) == added([body["total"]]) == truth
+    if query["slot"]:
+        return
+    query = {**query, "advertiser": "bank"}
+    body = client.get("/reports/advertiser.json", params=query).json()
+    lines = in_csv(client, "advertiser", query)
+    for rows in (body["rows"], body["slots"], body["device"], body["country"], lines):
+        assert added(rows) == added([body["total"]]) == truth
 
 
 def check_funnel(client: TestClient, query: dict[str, str], truth: dict[str, int]) -> None:
@@ -125,7 +166,7 @@ def check_funnel(client: TestClient, query: dict[str, str], truth: dict[str, int
 def check_page(page: str, truth: dict[str, int], request_count: int) -> None:
     """Tiles print the same numbers."""
     tiles = dict(re.findall(r'<h2 title="[^"]*">(.*?)</h2>\s*<p class="number">(.*?)</p>', page))
-    if not request_count:
+    if not request_count and not truth["revenue_micros"]:
         assert tiles == {}
         return
     assert tiles["Revenue"] == words.money(truth["revenue_micros"], "USD")
