@@ -48,7 +48,7 @@ def people_routes(
     accounts, url = Accounts(users, clock, settings), catalog_url(settings)
     past = PastPages(parts.steering, current, progress.request_counts, clock, settings)
     watch = SlotWatch(progress.slot_asks, current, clock)
-    editor, objects = Editor(url, clock), Objects(catalog, url)
+    editor, objects = Editor(url, clock, current), Objects(catalog, url)
     proofs = Proofs(ProofStore(users.engine), editor, objects, clock, settings)
     services = Services(
         editor, objects, accounts, past, watch, proofs, AnswerStore(users.engine), clock, settings

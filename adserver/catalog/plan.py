@@ -89,11 +89,15 @@ def flatten(catalog: Catalog) -> dict[Path, Entry]:
 def _flatten(kind: str, part: Part, parent: Path | None, position: int) -> Iterator[tuple[Path, Entry]]:
     name: str = part.name  # type: ignore[attr-defined]  # every part of CHILDREN has a name
     path = (kind, *parent[1:], name) if parent and kind in WITHIN else (kind, name)
-    body = part.model_dump(mode="json", exclude_defaults=True, exclude=set(CHILDREN[kind]))
-    yield path, Entry(parent, position, body)
+    yield path, Entry(parent, position, body_of(kind, part))
     for child_kind in CHILDREN[kind]:
         for index, child in enumerate(getattr(part, child_kind)):
             yield from _flatten(child_kind, child, path, index)
+
+
+def body_of(kind: str, part: Part) -> dict[str, Any]:
+    """What an entry keeps of an object."""
+    return part.model_dump(mode="json", exclude_defaults=True, exclude=set(CHILDREN[kind]))
 
 
 def assemble(entries: Mapping[Path, Entry], source: str = "catalog") -> Catalog:
@@ -120,7 +124,7 @@ def diff(old: Catalog, new: Catalog) -> tuple[Change, ...]:
 def diff_entries(old: Mapping[Path, Entry], new: Mapping[Path, Entry]) -> tuple[Change, ...]:
     """`diff` of two catalogs that are already taken apart."""
     changes = [Change("remove", path, entry.body, None) for path, entry in old.items() if path not in new]
-    moved = _moved(old, new)
+    moved = set() if keep_places(old, new) else _moved(old, new)
     for path, entry in new.items():
         before = old.get(path)
         if before is None:
@@ -131,6 +135,16 @@ def diff_entries(old: Mapping[Path, Entry], new: Mapping[Path, Entry]) -> tuple[
         if before.body != entry.body:
             changes.append(Change("change", path, before.body, entry.body))
     return tuple(changes)
+
+
+def keep_places(old: Mapping[Path, Entry], new: Mapping[Path, Entry]) -> bool:
+    """Whether whatever is in both is in the same place."""
+    return all(
+        (was := old.get(path)) is None
+        or was is entry
+        or (was.parent, was.position) == (entry.parent, entry.position)
+        for path, entry in new.items()
+    )
 
 
 def _place(entry: Entry) -> dict[str, Any]:

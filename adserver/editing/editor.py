@@ -58,8 +58,10 @@ class Past:
 class Editor:
     """Changes one database's catalog on behalf of somebody. Raises InvalidInput, Conflict or Forbidden."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, before: Callable[[], Stored | None] = lambda: None) -> None:
+        """`before`: an earlier catalog, if one is known, so that only what changed since is read."""
         self._url = url
+        self._before = before
         self._clock = clock
         self._steps: dict[int, Step] = {}
         """Of versions that were asked for: what a version changed does not change any more."""
@@ -197,7 +199,12 @@ class Editor:
             try:
                 author = principal.email or principal.name
                 changes, version = await store.change(
-                    guarded, author=author, at=self._clock(), note=note, dry_run=dry_run
+                    guarded,
+                    author=author,
+                    at=self._clock(),
+                    note=note,
+                    dry_run=dry_run,
+                    before=self._before(),
                 )
                 return Edited(changes, version)
             except InvalidInput as error:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from adserver.catalog.check import check
 from adserver.catalog.model import Catalog
+from adserver.catalog.patch import remade
 from adserver.catalog.plan import Change, Entry, Path, assemble, diff_entries, flatten
 from adserver.clock import to_ms
 from adserver.engines.catalog_delta import read_after
@@ -100,6 +101,8 @@ class CatalogStore:
         """The catalog as it is, made of an earlier one where that is faster; all else as `load`."""
         async with reading(self._engine) as connection:
             version = await _version(connection)
+            if version == before.version:
+                return before
             found = await read_after(connection, before, version) if version > before.version else None
         return found or await self.load()
 
@@ -142,32 +145,54 @@ class CatalogStore:
         async with writing(self._engine) as connection:
             version = await _version(connection)
             rows = await _rows_at(connection, version)
-            return await _write(connection, version, rows, new, author, at, note)
+            ids, old = {row.path: row.id for row in rows}, _state(version, rows).entries
+            return await _write(connection, version, ids, old, new, author, at, note)
 
     async def change(
-        self, alter: Alter, *, author: str, at: datetime, note: str = "", dry_run: bool = False
+        self,
+        alter: Alter,
+        *,
+        author: str,
+        at: datetime,
+        note: str = "",
+        dry_run: bool = False,
+        before: Stored | None = None,
     ) -> tuple[tuple[Change, ...], int]:
         """Alter some of the catalog → (what changed, version afterwards); with `dry_run`, what would change.
 
-        `alter` is asked again when somebody else was faster. Raises InvalidInput when what it gives has
-        faults, and whatever `alter` raises; on any error nothing is changed.
+        `before`: an earlier catalog, if one is known: only what changed since is read. `alter` is asked again
+        when somebody else was faster. Raises InvalidInput when what it gives has faults, and whatever `alter`
+        raises; on any error nothing is changed.
         """
         while True:
-            async with reading(self._engine) as connection:
-                version = await _version(connection)
-                rows = await _rows_at(connection, version)
-            before = _state(version, rows)
-            catalog = assemble(alter(before), "")
+            state, ids, known = await self._known(before)
+            wanted, old = alter(state), state.entries
+            if known is None:
+                catalog = assemble(wanted, "")
+                new: Mapping[Path, Entry] = flatten(catalog)
+            else:
+                catalog, new = remade(known, old, wanted)
             faults = check(catalog, file="")
             if faults:
                 raise InvalidInput(faults)
-            new = flatten(catalog)
             if dry_run:
-                return diff_entries(before.entries, new), version
+                return diff_entries(old, new), state.version
             async with writing(self._engine) as connection:
                 # What takes time was done without the lock, and what was read then is as it was.
-                if await _version(connection) == version:
-                    return await _write(connection, version, rows, new, author, at, note)
+                if await _version(connection) == state.version:
+                    return await _write(connection, state.version, ids, old, new, author, at, note)
+
+    async def _known(self, before: Stored | None) -> tuple[State, Mapping[Path, int], Catalog | None]:
+        """The objects of now, ids of all there ever were, and the catalog; None: it is not allowed now."""
+        try:
+            stored = await (self.load_after(before) if before else self.load())
+        except InvalidInput:
+            async with reading(self._engine) as connection:
+                version = await _version(connection)
+                rows = await _rows_at(connection, version)
+            return _state(version, rows), {row.path: row.id for row in rows}, None
+        state = State(stored.version, flatten(stored.catalog), stored.versions)
+        return state, stored.ids, stored.catalog
 
 
 async def load_catalog(url: str, version: int | None = None, *, before: Stored | None = None) -> Stored:
@@ -196,15 +221,17 @@ class _Row:
 async def _write(
     connection: AsyncConnection,
     version: int,
-    rows: Sequence[_Row],
+    ids: Mapping[Path, int],
+    old: Mapping[Path, Entry],
     new: Mapping[Path, Entry],
     author: str,
     at: datetime,
     note: str,
 ) -> tuple[tuple[Change, ...], int]:
-    """Make these objects the next version, unless nothing changes. `rows`: all that is known at `version`."""
-    ids = {row.path: row.id for row in rows}
-    old = {row.path: row.entry for row in rows if row.current}
+    """Make these objects the next version, unless nothing changes.
+
+    `ids`: of all that is known at `version`; `old`: the objects of it.
+    """
     changes = diff_entries(old, new)
     if not changes:
         return (), version
@@ -212,7 +239,7 @@ async def _write(
     await connection.execute(
         sa.insert(VERSION), {"version": version, "at_ms": to_ms(at), "author": author, "note": note}
     )
-    ids |= await _new_identities(connection, [path for path in new if path not in ids])
+    ids = {**ids, **await _new_identities(connection, [path for path in new if path not in ids])}
     ended = [path for path, entry in old.items() if new.get(path) != entry]
     await _end(connection, [ids[path] for path in ended], version)
     begun = {path: entry for path, entry in new.items() if old.get(path) != entry}
