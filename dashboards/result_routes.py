@@ -79,7 +79,8 @@ class _Asked:
     async def read(self) -> Results:
         """What the advertiser got."""
         assert self.choice, "what cannot be chosen is not read"
-        return await self.sources.results.read(self.choice, self.advertiser, self.campaign)
+        choice = await self.own.dated(self.choice)
+        return await self.sources.results.read(choice, self.advertiser, self.campaign)
 
 
 def _within(sites: frozenset[str], only: frozenset[str] | None) -> frozenset[str]:

@@ -236,6 +236,8 @@ def _answer(reports: Reports, tell: Tell, refuse: Refuse) -> Handler:
             )
             if choice is None:
                 return refuse(NO_SITE, 404)
+            if refuse is refuse_page:
+                choice = await own.dated(choice)
             return await tell(request, own, choice)
         except InvalidInput as error:
             return refuse(sentence(error), 400)

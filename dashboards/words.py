@@ -6,9 +6,8 @@ Only the screen rounds; files keep every digit (dashboards/exports.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from math import log
-from zoneinfo import ZoneInfo
 
 from adserver.measurement.report import PRESETS, Choice, Comparison, Report, Totals
 from adserver.money import MICROS
@@ -219,12 +218,12 @@ def moment(choice: Choice) -> str:
     return f"{day_name(local.date())}, {local:%H:%M}"
 
 
-def freshness(last_event_at: datetime | None, zone: ZoneInfo, today: date) -> str:
+def freshness(choice: Choice) -> str:
     """When the newest event came, in the site's time zone."""
-    if last_event_at is None:
+    if choice.last_event_at is None:
         return "no event yet"
-    local = last_event_at.astimezone(zone)
-    day = "today" if local.date() == today else day_name(local.date())
+    local = choice.last_event_at.astimezone(choice.period.zone)
+    day = "today" if local.date() == choice.today else day_name(local.date())
     return f"last event {day}, {local:%H:%M}"
 
 

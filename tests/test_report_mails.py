@@ -105,7 +105,7 @@ def report(days: int, *names: str) -> Report:
     choice = Choice(SITE, period, None, MONDAY)
     lines = tuple(DayLine(day, Totals(revenue_micros=1_000_000), False) for day in period.days)
     slots = tuple(SlotLine(name, Totals(), False) for name in names)
-    return Report(choice, Totals(revenue_micros=days * 1_000_000), lines, slots, (), (), None, None)
+    return Report(choice, Totals(revenue_micros=days * 1_000_000), lines, slots, (), (), None)
 
 
 def test_a_month_is_shown_by_week_and_its_bars_add_up() -> None:

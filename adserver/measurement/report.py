@@ -6,7 +6,7 @@ Whatever shows a number (page, chart, CSV, JSON) takes it from a `Report`, so th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import chain
 from typing import Protocol
@@ -108,7 +108,8 @@ class CatalogChange:
 class Choice:
     """What a reader asked for: a site and a period; `preset` names a period that moves with the calendar.
 
-    `slot`: of this one alone; None: of all. `compared`: with which days, one of `COMPARED`.
+    `slot`: of this one alone; None: of all. `compared`: with which days, one of `COMPARED`. `last_event_at`:
+    of the whole site, whatever the period; None: there is none, or it is not known (`Reports.dated`).
     """
 
     site: Site
@@ -117,6 +118,7 @@ class Choice:
     asked_at: datetime
     slot: str | None = None
     compared: str = DEFAULT_COMPARED
+    last_event_at: datetime | None = None
 
     @property
     def today(self) -> date:
@@ -144,8 +146,7 @@ class Report:
 
     `unfilled` is (reason, request count), the most frequent first. `marked` adds up to gross less net.
     `comparison` is None while no day is complete, or when none was asked for; `campaigns`, then empty, add up
-    to the change of its revenue. Revenue and events of `creatives` add up to the total's. `last_event_at` is
-    of the whole site, whatever the period.
+    to the change of its revenue. Revenue and events of `creatives` add up to the total's.
     """
 
     choice: Choice
@@ -155,7 +156,6 @@ class Report:
     unfilled: tuple[tuple[str, int], ...]
     marked: tuple[MarkedLine, ...]
     comparison: Comparison | None
-    last_event_at: datetime | None
     campaigns: tuple[CampaignLine, ...] = ()
     creatives: tuple[CreativeLine, ...] = ()
     changes: tuple[CatalogChange, ...] = ()
@@ -254,6 +254,11 @@ class Reports:
             raise InvalidInput([Fault("", "period", f"{preset[:40]!r} is none of {', '.join(PRESETS)}")])
         return PRESETS[preset].span(today)
 
+    async def dated(self, choice: Choice) -> Choice:
+        """A choice that tells how fresh its numbers are."""
+        last_event_ms = await self._source.last_event_ms(list(self._slots(choice.site)))
+        return replace(choice, last_event_at=None if last_event_ms is None else from_ms(last_event_ms))
+
     async def read(self, choice: Choice) -> Report:
         """The report of a choice, from one snapshot of the rollups."""
         named = self._slots(choice.site)
@@ -263,7 +268,6 @@ class Reports:
         count = len(choice.period)
         cuts = [*numbered(choice.period), *(numbered(earlier) if earlier else ())]
         read = await self._source.sums(cuts, list(slots), self._networks(), _settled(choice.asked_at))
-        last_event_ms = await self._source.last_event_ms(list(named))
         over = len(complete) if complete else 0
         found = [self._counting.of_parts(parts) for parts in read]
         whole = self._counting.of_days(chain(*read[:over]))
@@ -283,7 +287,6 @@ class Reports:
             unfilled=unfilled_lines(now.unfilled),
             marked=marked_lines(now.marked),
             comparison=comparison,
-            last_event_at=None if last_event_ms is None else from_ms(last_event_ms),
             campaigns=campaign_lines(*compared, owners) if compared else (),
             creatives=creative_lines(now, owners),
             changes=await self._changed(

@@ -31,7 +31,7 @@ def report(*counts: tuple[str, str, int, int]) -> Report:
         )
         for item, name, seen, clicks in counts
     )
-    return Report(CHOICE, Totals(), (), (), (), (), None, None, creatives=lines)
+    return Report(CHOICE, Totals(), (), (), (), (), None, creatives=lines)
 
 
 def test_a_creative_is_weak_when_another_is_surely_better_and_open_otherwise() -> None:

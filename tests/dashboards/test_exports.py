@@ -51,9 +51,7 @@ def report_named(*names: str, domain: str = "daily.example", reason: str = "no_e
     compared = Comparison(choice.period, choice.period.compared_with(), TOTALS, TOTALS, days)
     campaigns = tuple(CampaignLine(name, name, False, TOTALS, Totals()) for name in names)
     changes = (CatalogChange(1, NOW, names),)
-    return Report(
-        choice, TOTALS, days, slots, ((reason, 100),), (), compared, NOW, campaigns, changes=changes
-    )
+    return Report(choice, TOTALS, days, slots, ((reason, 100),), (), compared, campaigns, changes=changes)
 
 
 def page_of(report: Report, typed: str) -> str:

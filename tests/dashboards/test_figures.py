@@ -42,7 +42,7 @@ def report(count: int) -> Report:
         before = tuple(replace(line, day=line.day - timedelta(days=7)) for line in days[:-1])
         compared = Comparison(period, earlier, Totals(), Totals(request_count=1), before)
     change = CatalogChange(3, NOW, ("a<b>", "b", "c", "d", "e", "f"))
-    return Report(choice, Totals(), days, (), (), (), compared, NOW, changes=(change,))
+    return Report(choice, Totals(), days, (), (), (), compared, changes=(change,))
 
 
 def _tiers(micros: int) -> dict[str, int]:

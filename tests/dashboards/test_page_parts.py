@@ -41,7 +41,7 @@ def report(*campaigns: CampaignLine, total: Totals, slot: str | None = None) -> 
     earlier = sum((line.earlier_totals for line in campaigns), Totals())
     compared = Comparison(period, period.compared_with(), total, earlier)
     reasons = tuple((reason.value, 3) for reason in Reason)
-    return Report(choice, total, (), (), reasons, (), compared, None, campaigns)
+    return Report(choice, total, (), (), reasons, (), compared, campaigns)
 
 
 def campaign(name: str, earlier: int, now: int) -> CampaignLine:

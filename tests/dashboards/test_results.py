@@ -90,6 +90,7 @@ def test_a_link_shows_one_thing_whatever_is_asked_of_it(reports: TestClient) -> 
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["x-robots-tag"] == "noindex, nofollow"
     assert "winter" not in page.text
+    assert "last event today" in page.text
     assert not re.search(r'href="(?!/reports/shared/|#main)', page.text)
     assert reports.get(f"{path}.csv").text.startswith("day,campaign,line_item,")
     for asset in set(re.findall(r'(?:href|src)="(/reports/shared/static/[^"]+)"', page.text)):

@@ -125,6 +125,9 @@ def test_the_page_says_range_zone_completeness_and_freshness(client: httpx.Clien
     for said in ("18–24 Nov 2026", "Asia/Kathmandu", "today is partial", "last event today, 15:30"):
         assert said in page
     assert "today is partial" not in client.get("", params={"period": "yesterday"}).text
+    for name in ("delivery", "reasons", "hours", "sections", "reach", "creatives"):
+        page = client.get(name).text
+        assert "Asia/Kathmandu" in page and "last event today, 15:30" in page, name
 
 
 def test_every_period_and_site_is_one_link_away_and_keeps_the_other(client: httpx.Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -76,7 +77,7 @@ def report(earlier: Totals | None, preset: str | None = "7d", **given: Any) -> R
     over = Period(zone, date(2026, 11, 18), date(2026, 11, 23))
     total = Totals(2000, 1500, 1234, 1000, 600, 8, 10_000_000)
     comparison = Comparison(over, over.compared_with(), total, earlier) if earlier is not None else None
-    return Report(Choice(SITE, period, preset, NOW), total, (), (), (), (), comparison, None)
+    return Report(Choice(SITE, period, preset, NOW), total, (), (), (), (), comparison)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +117,8 @@ def test_what_is_compared_is_said() -> None:
 
 
 def test_the_newest_event_is_told_in_the_sites_time() -> None:
-    today = date(2026, 11, 24)
-    assert words.freshness(NOW, SITE.zone, today) == "last event today, 15:37"
-    earlier = datetime.fromisoformat("2026-11-23T18:14:00+00:00")
-    assert words.freshness(earlier, SITE.zone, today) == "last event Mon 23 Nov 2026, 23:59"
-    assert words.freshness(None, SITE.zone, today) == "no event yet"
+    choice = report(None).choice
+    assert words.freshness(replace(choice, last_event_at=NOW)) == "last event today, 15:37"
+    earlier = replace(choice, last_event_at=datetime.fromisoformat("2026-11-23T18:14:00+00:00"))
+    assert words.freshness(earlier) == "last event Mon 23 Nov 2026, 23:59"
+    assert words.freshness(choice) == "no event yet"

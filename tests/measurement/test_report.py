@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -51,20 +51,30 @@ def with_reports(path: Path, ask: Callable[[Reports], T], max_days: int = 800) -
     return ask(Reports(SqliteReport(path), lambda: CATALOG, lambda: NOW, max_days))
 
 
-def read(path: Path, **query: str) -> Report:
-    """The report that a query asks for."""
+def ask(path: Path, question: Callable[[Reports, Choice], Awaitable[T]], **query: str) -> T:
+    """A question about what a query chooses."""
 
-    async def ask() -> Report:
+    async def asked() -> T:
         source = SqliteReport(path)
         try:
             reports = Reports(source, lambda: CATALOG, lambda: NOW, 800)
             choice = reports.choose(**query)
             assert choice is not None
-            return await reports.read(choice)
+            return await question(reports, choice)
         finally:
             await source.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(asked())
+
+
+def read(path: Path, **query: str) -> Report:
+    """The report that a query asks for."""
+    return ask(path, Reports.read, **query)
+
+
+def last_event_at(path: Path) -> datetime | None:
+    """When the newest event of the daily came."""
+    return ask(path, Reports.dated, site="daily").last_event_at
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +297,7 @@ def test_a_removed_slot_is_shown_while_it_has_traffic(database: Path) -> None:
 def test_the_newest_event_is_exact_or_else_its_bucket(database: Path) -> None:
     slot, other = CATALOG.ids[("slot", "daily", "sidebar")], CATALOG.ids[("slot", "tokyo", "sidebar")]
     fill(database, [Traffic(bucket_of(NOW) - 5, slot, Totals(1, 1, 1), {})])
-    assert read(database, site="daily").last_event_at == bucket_start(bucket_of(NOW) - 5)
+    assert last_event_at(database) == bucket_start(bucket_of(NOW) - 5)
     with closing(sqlite3.connect(database)) as connection, connection:
         rows = [
             (1, 4, to_ms(NOW) - 10, 5, slot),
@@ -295,9 +305,9 @@ def test_the_newest_event_is_exact_or_else_its_bucket(database: Path) -> None:
             (3, 1, to_ms(NOW), 5, other),
         ]
         connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, 0, ?, 0, 1, 0, 0, 0, 0, 0, 0, 0)", rows)
-    assert read(database, site="daily").last_event_at == NOW - timedelta(milliseconds=9)
+    assert last_event_at(database) == NOW - timedelta(milliseconds=9)
     fill(database, [])
-    assert read(database, site="daily").last_event_at is None
+    assert last_event_at(database) is None
 
 
 def test_a_choice_has_a_site_and_a_period(database: Path) -> None:
