@@ -17,7 +17,7 @@ from adserver.console.conflict import Meanwhile, reconciled
 from adserver.console.field_list import DIMENSIONS, FIELDS, FURTHER
 from adserver.console.fields import Shown, patch_of, shown, typed
 from adserver.console.forms import Form, form_of, number, one
-from adserver.console.pages import by_key, go_to, message, page, refusal_of
+from adserver.console.pages import by_key, go_to, message, not_there, page, refusal_of
 from adserver.console.preview import size_of
 from adserver.console.seen import TagsSeen
 from adserver.console.tags import tags_of
@@ -87,7 +87,7 @@ class CatalogPages:
         seen = await self._objects.seen_by(principal_of(request))
         path = _path_of(request)
         if path not in seen.entries:
-            return _not_there()
+            return not_there()
         return await self._form(request, seen, path)
 
     async def _new(self, request: Request) -> Response:
@@ -96,7 +96,7 @@ class CatalogPages:
         parent = _parent_path(kind, query.get("in", "")) if kind in PARENTS else None
         copied = seen.entries.get(path_of(kind, query.get("copy", "")))
         if kind not in PARENTS or (PARENTS[kind] and parent not in seen.entries):
-            return _not_there()
+            return not_there()
         body = _without_name(copied.body) if copied else {}
         return self._new_form(request, seen, kind, parent, "", body, copy=query.get("copy", ""))
 
@@ -106,7 +106,7 @@ class CatalogPages:
         kind, form = request.path_params["kind"], await form_of(request)
         parent = _parent_path(kind, one(form, "in")) if kind in PARENTS else None
         if kind not in PARENTS or (PARENTS[kind] and parent not in seen.entries):
-            return _not_there()
+            return not_there()
         name = one(form, "name").strip()
         path = (kind, *(parent[1:] if parent and kind in WITHIN else ()), name)
         zone, copied = zone_of(seen, parent or path), one(form, "copy")
@@ -124,7 +124,7 @@ class CatalogPages:
         principal = principal_of(request)
         seen, path = await self._objects.seen_by(principal), _path_of(request)
         if path not in seen.entries:
-            return _not_there()
+            return not_there()
         form = await form_of(request)
         above = seen.entries[path].parent
         try:
@@ -302,7 +302,3 @@ def _at_fields(
 
 #: Keys of which a fault says where in them it is.
 _WITH_KEYS = ("target", "disclosure", "lookback")
-
-
-def _not_there() -> Response:
-    return message("There is no such page", "It is not there, or not yours to see.", 404)

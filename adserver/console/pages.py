@@ -84,6 +84,11 @@ def message(title: str, sentence: str, status: int) -> Response:
     return lone("message.html", title, status, sentence=sentence)
 
 
+def not_there() -> Response:
+    """What is said of all that is not there, and of what somebody else's is."""
+    return message("There is no such page", "It is not there, or not yours to see.", 404)
+
+
 def only(
     answer: Answer, may: Callable[[Principal], bool], sentence: str, title: str = "This is not open to you"
 ) -> Answer:

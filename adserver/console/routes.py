@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Mount, Router
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from adserver.accounts.accounts import Accounts
 from adserver.accounts.model import Scope
@@ -17,7 +19,7 @@ from adserver.console.history import History
 from adserver.console.home import Home
 from adserver.console.line_items import LineItems
 from adserver.console.objects import CatalogPages
-from adserver.console.pages import ASSETS
+from adserver.console.pages import ASSETS, not_there
 from adserver.console.preview import Previews
 from adserver.console.proofs import ProofLinks, ProofPages
 from adserver.console.seen import TagsSeen
@@ -57,6 +59,10 @@ class Office:
 register_number()
 
 
+async def _nothing(scope: AsgiScope, receive: Receive, send: Send) -> None:
+    await not_there()(scope, receive, send)
+
+
 def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
     """Everything below /console."""
     accounts, editor, objects = office.accounts, office.editor, office.objects
@@ -83,7 +89,7 @@ def routes(office: Office, clock: Clock, settings: Settings) -> list[BaseRoute]:
         *Users(accounts, settings, office.current).routes(),
     ]
     shown = ProofPages(office.proofs, clock).routes()
-    behind = Mount("/", routes=inner, middleware=[door])
+    behind = Mount("/", app=Router(inner, default=_nothing), middleware=[door])
     pages = Mount(
         "/",
         routes=[*SignIn(accounts, settings).routes(), *shown, behind],

@@ -42,7 +42,7 @@ def check(catalog: Catalog, wanted: Mapping[Path, Entry]) -> None:
     assert flatten(catalog) == old, "what it was made of is as it was"
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(catalogs(), catalogs(), st.data())
 def test_any_catalog_of_any_other(one: Catalog, other: Catalog, draw: st.DataObject) -> None:
     check(one, flatten(other))

@@ -245,6 +245,12 @@ def test_what_people_type_is_shown_as_typed(browser: httpx.Client) -> None:
     assert not re.search(r"<script(?![^>]*src=)|<img[^>]*onerror|<svg[^>]*onload", html)
 
 
-def test_archived_or_unknown_is_not_there(browser: httpx.Client) -> None:
+def test_archived_or_unknown_is_not_there(place: Office, browser: httpx.Client) -> None:
     for address in ("site/none", "nothing/daily", "slot/daily", "new/nothing", "new/slot?in=none"):
         assert browser.get(f"/console/catalog/{address}").status_code == 404, address
+    nowhere = browser.get("/console/campaigns/none")
+    assert nowhere.status_code == 404
+    assert "There is no such page" in nowhere.text and "Go to the console" in nowhere.text
+    assert place.visitor().get("/console/campaigns/none").status_code == 303, (
+        "who is not known signs in first"
+    )

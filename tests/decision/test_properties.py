@@ -50,7 +50,7 @@ def requests(draw: st.DrawFn, catalog: Catalog) -> tuple[Context, list[Ask], dat
     return context, draw(st.lists(asks, min_size=1, max_size=5)), now
 
 
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @MANY

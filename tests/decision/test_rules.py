@@ -26,7 +26,7 @@ from tests.newsroom import catalog_of, line_item
 
 KEY = TallyKey(b"a key for tests of rules", max_chars=1500)
 FIRST, LAST = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC)
-MANY = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def edges(catalog: Catalog) -> list[datetime]:

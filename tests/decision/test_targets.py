@@ -52,7 +52,7 @@ def pages() -> st.SearchStrategy[Page]:
     )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(draws=st.data())
 def test_it_says_what_a_plain_loop_says(draws: st.DataObject) -> None:
     catalog = draws.draw(words.catalogs(groups=True))
@@ -176,7 +176,7 @@ def test_no_line_items_and_no_facts() -> None:
 PIECES = st.text(alphabet="ab/", max_size=6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(st.lists(PIECES, min_size=1, max_size=4), max_size=12), st.text(alphabet="ab/", max_size=14))
 def test_patterns_match_as_a_regular_expression_would(patterns: list[list[str]], text: str) -> None:
     expected = [

@@ -235,7 +235,7 @@ REPORTS = st.builds(
 BATCHES = st.lists(st.tuples(st.lists(CLICKS, max_size=4), st.lists(REPORTS, max_size=6)), max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(BATCHES)
 def test_the_log_does_with_orders_what_a_plain_loop_does(
     batches: list[tuple[list[Event], list[Conversion]]],

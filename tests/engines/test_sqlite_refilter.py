@@ -358,7 +358,7 @@ def closed_sums(path: Path, log: SqliteLog) -> list[Any]:
     return [(item, *cell) for item, cell in sorted(sums.items()) if any(cell)]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(BATCHES, LIMITS, MARKS, MARKS)
 def test_any_history_is_judged_as_a_plain_loop_judges_it(
     batches: list[tuple[list[Event], list[Conversion]]],
