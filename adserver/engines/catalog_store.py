@@ -145,7 +145,7 @@ class CatalogStore:
         async with writing(self._engine) as connection:
             version = await _version(connection)
             rows = await _rows_at(connection, version)
-            ids, old = {row.path: row.id for row in rows}, _state(version, rows).entries
+            ids, old = _ids(rows), _state(version, rows).entries
             return await _write(connection, version, ids, old, new, author, at, note)
 
     async def change(
@@ -190,7 +190,7 @@ class CatalogStore:
             async with reading(self._engine) as connection:
                 version = await _version(connection)
                 rows = await _rows_at(connection, version)
-            return _state(version, rows), {row.path: row.id for row in rows}, None
+            return _state(version, rows), _ids(rows), None
         state = State(stored.version, flatten(stored.catalog), stored.versions)
         return state, stored.ids, stored.catalog
 
@@ -245,6 +245,10 @@ async def _write(
     begun = {path: entry for path, entry in new.items() if old.get(path) != entry}
     await _begin(connection, begun, ids, version)
     return changes, version
+
+
+def _ids(rows: Sequence[_Row]) -> dict[Path, int]:
+    return {row.path: row.id for row in rows}
 
 
 def _state(version: int, rows: Sequence[_Row]) -> State:
@@ -318,7 +322,7 @@ def _stored(version: int, rows: list[_Row], clicks: dict[int, str]) -> Stored:
     return Stored(
         version=version,
         catalog=assemble(entries, f"stored catalog {version}"),
-        ids=MappingProxyType({row.path: row.id for row in rows}),
+        ids=MappingProxyType(_ids(rows)),
         clicks=MappingProxyType(clicks),
         versions=MappingProxyType({row.path: row.from_version for row in rows if row.current}),
         archived=MappingProxyType({row.path: row.entry.body for row in rows if not row.current}),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from adserver.engines.day_sums import OF_NETWORKS, Changes, Day, DaySums
+from adserver.engines.day_sums import OF_NETWORKS, Changes, Day, DaySums, hours_of
 from adserver.engines.sqlite_reader import SqliteReader
 
 T = TypeVar("T")
@@ -16,6 +16,14 @@ Asked = Mapping[str, str | int | None]
 #: So many rows of days that are over are kept for the next report; a hundred thousand take some 50 MB.
 _MOST_ROWS = 200_000
 _WITHIN = f"FROM rollup_change WHERE hour BETWEEN :first_hour AND :last_hour OR hour = {OF_NETWORKS}"
+#: The beginning of a statement: days as ranges of buckets with their numbers, and the slots asked for.
+DAYS_AND_SLOTS = """
+WITH cut(n, lo, hi, day) AS (
+    SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+    FROM json_each(:cuts)
+),
+wanted(slot) AS (SELECT value FROM json_each(:slots))
+"""
 _CHANGES = f"SELECT hour, change_count {_WITHIN}"
 
 
@@ -31,6 +39,11 @@ class Asking(NamedTuple):
         """How often it was changed; that only ever grows."""
         networks = changes.get(OF_NETWORKS, 0) if self.networks else 0
         return networks + sum(changes.get(hour, 0) for hour in self.hours)
+
+
+def of_rollups(cut: tuple[int, int, int | None]) -> Asking:
+    """A half-open range of buckets and the number of a day, for what rollups and networks say of it."""
+    return Asking(cut, hours_of(*cut[:2]), networks=True)
 
 
 def by_day(select: str, width: int) -> str:

@@ -11,9 +11,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from adserver.clock import BUCKET_SECONDS
-from adserver.engines.day_sums import Day, hours_of
+from adserver.engines.day_sums import Day
 from adserver.engines.sqlite_cuts import SqliteCuts
-from adserver.engines.sqlite_days import Asking, by_day
+from adserver.engines.sqlite_days import DAYS_AND_SLOTS, Asking, by_day, of_rollups
 from adserver.engines.sqlite_hours import SqliteHours
 from adserver.engines.sqlite_minutes import SqliteMinutes
 from adserver.engines.sqlite_reasons import SqliteReasons
@@ -27,11 +27,7 @@ _OF_NETWORKS = """sum(impression_count * (creative IN network)), 0, 0,
        sum(revenue_micros * (creative IN network)), sum(revenue_micros * (creative IN network))"""
 _SUMS = by_day(
     f"""
-WITH cut(n, lo, hi, day) AS (
-    SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
-    FROM json_each(:cuts)
-),
-wanted(slot) AS (SELECT value FROM json_each(:slots)),
+{DAYS_AND_SLOTS},
 network(creative) AS (SELECT value FROM json_each(:networks) UNION SELECT creative FROM earning),
 happened AS MATERIALIZED (
     SELECT n, slot, creative, sum(impression_count) AS impression_count,
@@ -138,12 +134,13 @@ class SqliteReport(SqliteCuts, SqliteHours, SqliteMinutes, SqliteReasons):
         read whole each time.
         """
         parted = {cut for cut in cuts if cut[0] < settled < cut[1] and not await self._is_reported(cut[2])}
-        asking, counts = [], []
+        asking: list[Asking] = []
+        counts = []
         for cut in cuts:
             lo, hi, day = cut
             parts = [(lo, settled, None), (settled, hi, None)] if cut in parted else [(lo, hi, day)]
             # Whose creatives ever had a report of a network count as its own, on all days.
-            asking += [Asking(part, hours_of(*part[:2]), networks=True) for part in parts]
+            asking += map(of_rollups, parts)
             counts.append(len(parts))
         asked = {"slots": json.dumps(slots), "networks": json.dumps(networks)}
         found = iter(await self._by_day(_SUMS, Sums._make, asking, asked))

@@ -6,17 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from adserver.engines.day_sums import Day, hours_of
-from adserver.engines.sqlite_days import Asking, SqliteDays, by_day
+from adserver.engines.day_sums import Day
+from adserver.engines.sqlite_days import DAYS_AND_SLOTS, SqliteDays, by_day, of_rollups
 
 # Only days of which there is a report are read, and of these the creatives that ever had one.
 _REPORTED = by_day(
-    """
-WITH cut(n, lo, hi, day) AS (
-    SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
-    FROM json_each(:cuts)
-),
-wanted(slot) AS (SELECT value FROM json_each(:slots)),
+    f"""
+{DAYS_AND_SLOTS},
 estimated AS MATERIALIZED (
     SELECT n, slot, creative, sum(revenue_micros) AS micros
     FROM cut CROSS JOIN rollup ON bucket >= lo AND bucket < hi
@@ -26,7 +22,7 @@ estimated AS MATERIALIZED (
 SELECT n, day, slot, creative, e.earned_micros - coalesce(micros, 0)
 FROM cut CROSS JOIN earning e USING (day) LEFT JOIN estimated USING (n, slot, creative)
 WHERE slot IN wanted
-""",
+""",  # noqa: S608  (our own words)
     width=5,
 )
 
@@ -47,5 +43,6 @@ class SqliteReported(SqliteDays):
         self, cuts: Sequence[tuple[int, int, int]], slots: Sequence[int]
     ) -> list[Day[Reported]]:
         """Days (half-open range of buckets, number of the local day) × slots → what was reported."""
-        asking = [Asking(cut, hours_of(*cut[:2]), networks=True) for cut in cuts]
-        return await self._by_day(_REPORTED, Reported._make, asking, {"slots": json.dumps(slots)})
+        return await self._by_day(
+            _REPORTED, Reported._make, [*map(of_rollups, cuts)], {"slots": json.dumps(slots)}
+        )

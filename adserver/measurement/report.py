@@ -261,8 +261,8 @@ class Reports:
 
     async def read(self, choice: Choice) -> Report:
         """The report of a choice, from one snapshot of the rollups."""
-        named = self._slots(choice.site)
-        slots = {number: name for number, name in named.items() if choice.slot in (None, name)}
+        named = self._slots(choice.site).items()
+        slots = {number: name for number, name in named if choice.slot in (None, name)}
         complete = choice.period.before(choice.today)
         earlier = complete and COMPARED[choice.compared].of(complete)
         count = len(choice.period)
